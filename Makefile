@@ -1,0 +1,49 @@
+# Every target builds what it needs; a second run of any re-installs nothing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+# Compiled once here: an installer that does not compile doubles every later import of Prefect.
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
+
+.PHONY: help demo test lint bench setup lock clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: setup ## render examples/lotus.txt to out/lotus.mp4
+	$(BIN)/bhiv render examples/lotus.txt -o out/lotus.mp4
+
+test: lint ## lint, types and all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev ## measure the figures that the README quotes
+	$(BIN)/python -m benchmarks
+
+setup: $(VENV)/.run ## build .venv from requirements.lock
+
+lock: | $(UV) ## choose new pins within pyproject.toml's ranges
+	$(UV) pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --universal --python-version 3.11 pyproject.toml -o requirements.lock
+	$(UV) pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --universal --python-version 3.11 --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## remove what rendering left: home, bucket, videos
+	rm -rf .bhiv data out
+
+$(UV):
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(UV)
+	$(INSTALL) -r requirements.lock
+	$(INSTALL) --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	$(INSTALL) -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""BHIV turns a script into a narrated, illustrated, captioned video."""

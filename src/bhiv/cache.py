@@ -1,0 +1,72 @@
+"""The cache: what a step made is found again under a hash of everything that made it.
+
+A record of the result lies beside its objects in the bucket, so that any machine finds it. A record only counts when
+every object it names is there with the recorded size and SHA-256; else the step runs again. Two machines that make the
+same thing at once write the same bytes under the same key, which harms nothing.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from bhiv.bucket import Artifact, Bucket
+from bhiv.bucket.keys import Segment
+from bhiv.errors import ObjectMissing
+
+T = TypeVar("T", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Step(Generic[T]):
+    """The identity of a kind of work, kept apart from its code, whose text says too much and its name too little."""
+
+    name: str
+    #: Raise it whenever the same inputs would give other bytes.
+    version: int
+    segment: Segment
+    #: What a result is: a model whose fields may be artifacts.
+    result: type[T]
+
+    def key(self, *inputs: BaseModel | str | int | None) -> str:
+        """Return the name under which the result for these inputs is kept, without a suffix."""
+        told = [item.model_dump(mode="json") if isinstance(item, BaseModel) else item for item in inputs]
+        identity = json.dumps([self.name, self.version, told], sort_keys=True, ensure_ascii=True, allow_nan=False)
+        return f"{self.segment}/{self.name}-{hashlib.sha256(identity.encode()).hexdigest()[:40]}"
+
+
+@dataclass(frozen=True)
+class Made(Generic[T]):
+    """A result, how long it took, and whether it was there already."""
+
+    result: T
+    seconds: float
+    cached: bool
+
+
+def recall(bucket: Bucket, step: Step[T], key: str, make: Callable[[], T]) -> Made[T]:
+    """Return the result kept under `key`, or make it and keep it.
+
+    `make` stores its objects in the bucket itself, before the record is written; what it raises is passed on and
+    nothing is kept.
+    """
+    started = monotonic()
+    kept = _read(bucket, step, key)
+    if kept is not None:
+        return Made(kept, monotonic() - started, cached=True)
+    result = make()
+    bucket.put_bytes(f"{key}.json", result.model_dump_json().encode(), "application/json")
+    return Made(result, monotonic() - started, cached=False)
+
+
+def _read(bucket: Bucket, step: Step[T], key: str) -> T | None:
+    try:
+        result = step.result.model_validate_json(bucket.get_bytes(f"{key}.json"))
+    except (ObjectMissing, ValidationError):
+        return None
+    objects = [value for _, value in result if isinstance(value, Artifact)]
+    return result if all(map(bucket.holds, objects)) else None

@@ -1,0 +1,112 @@
+"""Everything that BHIV says when it can't go on; each message is a sentence for a person.
+
+BhivError
+├── InputRefused          what was given can't be rendered; nothing was started, nothing is left behind
+│   ├── ScriptError           the script's text; carries the line
+│   ├── PlanError             a render plan's field; carries its path
+│   ├── VoiceError            no such voice, or it does not speak the language
+│   └── FontError             a character that no font at hand can draw
+└── RunFailed             accepted work that could not be finished; `retryable` says whether a retry can help
+├── ToolFailed            a child process (ffmpeg, espeak) ended badly; carries its last words
+│   └── ToolTimedOut          it did not end in time and was killed
+├── Interrupted           a person or the system asked for the end
+├── GateRejected          the finished video is not what was asked for
+├── ServerUnavailable     the Prefect server does not start or answer
+└── StorageError          the bucket or the disk
+├── InvalidKey            not a key of the bucket's grammar
+├── ObjectMissing         no object under the key
+├── ObjectDamaged         the object's size or SHA-256 is not the recorded one
+└── DiskFull              no space left
+"""
+
+from collections.abc import Sequence
+
+
+class BhivError(Exception):
+    """Something went wrong that BHIV can explain."""
+
+    #: Whether the same call may succeed when it is made again.
+    retryable = False
+
+
+class InputRefused(BhivError, ValueError):
+    """What was given can't be rendered."""
+
+
+class ScriptError(InputRefused):
+    """The script can't be read as one; `line` counts from 1, None when it concerns the whole."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message if line is None else f"line {line}: {message}")
+        self.line = line
+
+
+class PlanError(InputRefused):
+    """A render plan breaks its contract; `field` is the dotted path, empty for the whole."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field = field
+
+
+class VoiceError(InputRefused):
+    """The voice does not exist or does not speak the script's language."""
+
+
+class FontError(InputRefused):
+    """A character of the script has no glyph in any font at hand."""
+
+
+class RunFailed(BhivError, RuntimeError):
+    """Accepted work could not be finished."""
+
+
+class ToolFailed(RunFailed):
+    """A child process ended badly; `stderr_tail` holds its last lines."""
+
+    retryable = True
+
+    def __init__(self, argv: Sequence[str], returncode: int, stderr_tail: str, reason: str = "") -> None:
+        last = stderr_tail.strip().splitlines()[-1:] or ["it said nothing"]
+        super().__init__(f"{argv[0].rsplit('/', 1)[-1]} {reason or f'ended with code {returncode}'}: {last[0]}")
+        self.argv = tuple(argv)
+        self.returncode = returncode
+        self.stderr_tail = stderr_tail
+
+
+class ToolTimedOut(ToolFailed, TimeoutError):
+    """A child process did not end in time and was killed with all it had started."""
+
+
+class Interrupted(RunFailed):
+    """The run was asked to end before it was done."""
+
+
+class GateRejected(RunFailed):
+    """The finished file is not the video that was asked for, so it was not delivered."""
+
+
+class ServerUnavailable(RunFailed, ConnectionError):
+    """The Prefect server does not start, or does not answer."""
+
+    retryable = True
+
+
+class StorageError(RunFailed):
+    """The bucket or the disk under it can't do what was asked."""
+
+
+class InvalidKey(StorageError, ValueError):
+    """The key is not `segment/name` or `segment/folder/name` in lower-case ASCII."""
+
+
+class ObjectMissing(StorageError, FileNotFoundError):
+    """There is no object under the key."""
+
+
+class ObjectDamaged(StorageError):
+    """The object's size or SHA-256 is not the one recorded when it was written."""
+
+
+class DiskFull(StorageError):
+    """No space is left on the device; free some and run again."""

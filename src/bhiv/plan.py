@@ -1,0 +1,148 @@
+"""RenderPlan: the one contract of command, flow and cache for what a video is made of."""
+
+import re
+from typing import Annotated, Any, Literal, NewType
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from bhiv.errors import PlanError
+
+#: A count of video frames at a plan's rate.
+Frames = NewType("Frames", int)
+#: A count of audio samples at `SAMPLE_RATE`.
+Samples = NewType("Samples", int)
+
+#: Every sound inside BHIV has this rate, in Hz.
+SAMPLE_RATE = 48_000
+
+_NAMED_SIZES = {"landscape": (1920, 1080), "portrait": (1080, 1920), "square": (1080, 1080)}
+_SIZE = re.compile(r"([1-9][0-9]{2,3})x([1-9][0-9]{2,3})")
+_LANGUAGE = r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$"
+_VOICE = r"^[a-z0-9_-]{1,32}(:[A-Za-z0-9_./+-]{1,64})?$"
+
+Quality = Literal["draft", "standard", "high"]
+Captions = Literal["karaoke", "phrase", "off"]
+Camera = Literal["auto", "still", "zoom_in", "zoom_out", "pan_left", "pan_right", "pan_up", "pan_down"]
+Style = Literal["auto", "dawn", "dusk", "night", "ocean", "forest", "ember", "lotus", "slate"]
+
+
+def _printable(text: str) -> str:
+    """Refuse what no database, font or caption format takes: lone surrogates and control characters."""
+    for character in text:
+        if "\ud800" <= character <= "\udfff":
+            raise ValueError("holds half of a surrogate pair, which is not a character")
+        if character < " " and character not in "\n\t\r":
+            raise ValueError(f"holds the control character {character!r}")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_printable)]
+
+
+class Contract(BaseModel):
+    """Base of what crosses a border: unknown fields are refused, values don't change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Picture(Contract):
+    """What a scene shows."""
+
+    prompt: Text = Field(max_length=1_000, description="What the picture should show, in the user's words.")
+
+
+class Scene(Contract):
+    """One picture with the words spoken over it."""
+
+    narration: Text = Field(
+        "", max_length=20_000, description="Spoken text; `[pause 2s]` inside it is silence. Empty needs a duration."
+    )
+    title: Text | None = Field(None, max_length=200, description="Shown in the picture; None takes words of the text.")
+    picture: Picture | None = Field(None, description="None lets the words choose.")
+    duration_seconds: float | None = Field(
+        None, ge=1, le=10, allow_inf_nan=False, description="The least length; narration may need more. None: no least."
+    )
+    camera: Camera = "auto"
+    transition: Literal["cut"] = Field("cut", description="How the scene begins.")
+
+    @model_validator(mode="after")
+    def _has_length(self) -> "Scene":
+        if not self.narration.strip() and self.duration_seconds is None:
+            raise ValueError("a scene without narration needs duration_seconds")
+        return self
+
+
+class RenderPlan(Contract):
+    """Everything that decides what a video looks and sounds like."""
+
+    version: Literal[1] = Field(1, description="Version of this format.")
+    title: Text = Field(min_length=1, max_length=200)
+    language: str = Field("en", max_length=35, pattern=_LANGUAGE, description="BCP-47 code of narration and captions.")
+    voice: str = Field("auto", max_length=100, pattern=_VOICE, description="`auto` or `ENGINE[:NAME]`.")
+    size: str = Field("landscape", description="landscape, portrait, square or WIDTHxHEIGHT, even, 144-4096.")
+    fps: int = Field(30, ge=24, le=60, description="Frames a second.")
+    quality: Quality = "standard"
+    captions: Captions = Field("karaoke", description="What is burned in; the soft track is always there.")
+    style: Style = Field("auto", description="Palette of the offline pictures.")
+    scenes: tuple[Scene, ...] = Field(min_length=1, max_length=10_000)
+    uploader_id: Text = Field("local", min_length=1, max_length=200)
+
+    @field_validator("title")
+    @classmethod
+    def _title_has_words(cls, title: str) -> str:
+        if not title.strip():
+            raise ValueError("is blank")
+        return " ".join(title.split())
+
+    @field_validator("size")
+    @classmethod
+    def _size_is_known(cls, size: str) -> str:
+        if size not in _NAMED_SIZES:
+            match = _SIZE.fullmatch(size)
+            if match is None:
+                raise ValueError("is not landscape, portrait, square or WIDTHxHEIGHT such as 1280x720")
+            if any(int(side) % 2 or not 144 <= int(side) <= 4096 for side in match.groups()):
+                raise ValueError("needs even sides between 144 and 4096")
+        return size
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """Width and height of the finished video; a draft has half of each, rounded to even."""
+        if self.size in _NAMED_SIZES:
+            width, height = _NAMED_SIZES[self.size]
+        else:
+            width, height = (int(side) for side in self.size.split("x"))
+        if self.quality != "draft":
+            return width, height
+        return max(width // 4 * 2, 72), max(height // 4 * 2, 72)
+
+
+def parse_plan(data: bytes | str, *, max_scenes: int) -> RenderPlan:
+    """Read a plan from JSON.
+
+    Raises:
+        PlanError: it is no JSON, breaks the contract, or has more than `max_scenes` scenes. The message names the
+            first field that is wrong and says how many more are.
+    """
+    try:
+        plan = RenderPlan.model_validate_json(data)
+    except ValidationError as error:
+        raise _explain(error.errors(include_url=False)) from None
+    if len(plan.scenes) > max_scenes:
+        raise PlanError(f"has {len(plan.scenes)} scenes; at most {max_scenes} are allowed", "scenes")
+    return plan
+
+
+def _explain(errors: list[Any]) -> PlanError:
+    first = errors[0]
+    message = first["msg"].removeprefix("Value error, ")
+    match first["type"]:
+        case "extra_forbidden":
+            message = "is not a field of a plan; remove it or check the spelling"
+        case "missing":
+            message = "is missing"
+        case "json_invalid":
+            message = f"is not JSON ({message.removeprefix('Invalid JSON: ')})"
+    if len(errors) > 1:
+        message += f" (and {len(errors) - 1} more)"
+    return PlanError(message, ".".join(str(part) for part in first["loc"]))

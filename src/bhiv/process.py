@@ -1,0 +1,174 @@
+"""Child processes with a deadline: the one place that starts ffmpeg and espeak.
+
+Every child leads a session of its own, so that its whole group can be ended. Prefect's time-outs can't do this: for
+a task that was submitted they only take effect when the call returns.
+"""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+from bhiv.errors import DiskFull, Interrupted, ToolFailed, ToolTimedOut
+
+_STDERR_TAIL = 4_000
+#: Fewer switches between the two ends of a pipe that carries whole pictures; the kernel's limit for users.
+_PIPE_BYTES = 1 << 20
+_F_SETPIPE_SZ = 1031
+
+_lock = threading.Lock()
+_children: set["subprocess.Popen[bytes]"] = set()
+_stopped = threading.Event()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a child process left: its output as bytes, and its whole stderr as text."""
+
+    stdout: bytes
+    stderr: str
+
+
+def stop_all() -> None:
+    """End every child process of this process now and refuse new ones with `Interrupted`, until `allow()`."""
+    _stopped.set()
+    with _lock:
+        for child in _children:
+            _kill(child)
+
+
+def allow() -> None:
+    """Let child processes start again after `stop_all()`."""
+    _stopped.clear()
+
+
+def run(argv: Sequence[str], *, timeout_seconds: float, stdin: bytes = b"", cwd: Path | None = None) -> Finished:
+    """Run a command to its end and return what it printed.
+
+    Raises:
+        ToolFailed: it ended with another code than 0.
+        ToolTimedOut: it took longer than `timeout_seconds`; it and all it started were killed.
+        DiskFull: it ended because no space was left.
+        Interrupted: `stop_all()` was called.
+    """
+    with _started(argv, cwd, stdout=subprocess.PIPE) as (child, stderr), _deadline(child, timeout_seconds) as late:
+        try:
+            stdout, _ = child.communicate(stdin)
+        except BrokenPipeError:  # it ended before it had read everything; its code says why
+            stdout = b""
+            child.wait()
+        text = _read(stderr)
+        _check(argv, child, text, late)
+    return Finished(stdout, text)
+
+
+@contextmanager
+def feed(argv: Sequence[str], *, timeout_seconds: float, cwd: Path | None = None) -> Iterator[IO[bytes]]:
+    """Start a command and yield its standard input; on leaving, close it and wait for a good end.
+
+    Raises the same errors as `run`, whether the command or the writing failed first.
+    """
+    with (
+        _started(argv, cwd, stdout=subprocess.DEVNULL) as (child, stderr),
+        _deadline(child, timeout_seconds) as late,
+    ):
+        assert child.stdin is not None
+        _widen(child.stdin)
+        try:
+            yield child.stdin
+            child.stdin.close()
+        except BrokenPipeError:
+            pass  # the child's code and last words say more than a broken pipe
+        child.wait()
+        _check(argv, child, _read(stderr), late)
+
+
+@contextmanager
+def _started(
+    argv: Sequence[str], cwd: Path | None, stdout: int
+) -> Iterator[tuple["subprocess.Popen[bytes]", IO[bytes]]]:
+    # A file, not a pipe: nobody has to drain it while frames are written.
+    with TemporaryFile() as stderr:
+        with _lock:
+            if _stopped.is_set():
+                raise Interrupted("the run was asked to end")
+            child = subprocess.Popen(
+                argv, stdin=subprocess.PIPE, stdout=stdout, stderr=stderr, cwd=cwd, start_new_session=True
+            )
+            _children.add(child)
+        try:
+            yield child, stderr
+        finally:
+            _kill(child)
+            child.wait()
+            with _lock:
+                _children.discard(child)
+            for pipe in (child.stdin, child.stdout):
+                _close(pipe)
+
+
+@contextmanager
+def _deadline(child: "subprocess.Popen[bytes]", seconds: float) -> Iterator[threading.Event]:
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        _kill(child)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()
+
+
+def _kill(child: "subprocess.Popen[bytes]") -> None:
+    if child.poll() is None:
+        try:
+            os.killpg(child.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it ended in between
+            return
+
+
+def _check(argv: Sequence[str], child: "subprocess.Popen[bytes]", stderr: str, late: threading.Event) -> None:
+    tail = stderr[-_STDERR_TAIL:]
+    if late.is_set():
+        raise ToolTimedOut(argv, child.returncode, tail, "was killed because it took too long")
+    if child.returncode == 0:
+        return
+    if _stopped.is_set():
+        raise Interrupted("the run was asked to end")
+    if "No space left on device" in tail:
+        raise DiskFull("the disk is full: free some space and run the same command again")
+    raise ToolFailed(argv, child.returncode, tail)
+
+
+def _read(stderr: IO[bytes]) -> str:
+    stderr.seek(0)
+    return stderr.read().decode(errors="replace")
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    if pipe is None or pipe.closed:
+        return
+    try:
+        pipe.close()
+    except BrokenPipeError:  # what was still buffered has no reader any more
+        return
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    try:
+        import fcntl
+
+        fcntl.fcntl(pipe.fileno(), _F_SETPIPE_SZ, _PIPE_BYTES)
+    except (ImportError, OSError):  # not Linux, or over the user's limit: slower, not wrong
+        return
