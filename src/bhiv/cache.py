@@ -32,7 +32,7 @@ class Step(Generic[T]):
     #: What a result is: a model whose fields may be artifacts.
     result: type[T]
 
-    def key(self, *inputs: BaseModel | str | int | None) -> str:
+    def key(self, *inputs: BaseModel | str | float | None) -> str:
         """Return the name under which the result for these inputs is kept, without a suffix."""
         told = [item.model_dump(mode="json") if isinstance(item, BaseModel) else item for item in inputs]
         identity = json.dumps([self.name, self.version, told], sort_keys=True, ensure_ascii=True, allow_nan=False)

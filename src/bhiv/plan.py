@@ -117,23 +117,30 @@ class RenderPlan(Contract):
         return max(width // 4 * 2, 72), max(height // 4 * 2, 72)
 
 
-def parse_plan(data: bytes | str, *, max_scenes: int) -> RenderPlan:
+def parse_plan(data: bytes | str) -> RenderPlan:
     """Read a plan from JSON.
 
     Raises:
-        PlanError: it is no JSON, breaks the contract, or has more than `max_scenes` scenes. The message names the
-            first field that is wrong and says how many more are.
+        PlanError: it is no JSON or breaks the contract. The message names the first field that is wrong and says how
+            many more are.
     """
     try:
-        plan = RenderPlan.model_validate_json(data)
+        return RenderPlan.model_validate_json(data)
     except ValidationError as error:
-        raise _explain(error.errors(include_url=False)) from None
-    if len(plan.scenes) > max_scenes:
-        raise PlanError(f"has {len(plan.scenes)} scenes; at most {max_scenes} are allowed", "scenes")
-    return plan
+        raise refusal(error) from None
 
 
-def _explain(errors: list[Any]) -> PlanError:
+def check_plan(values: dict[str, Any]) -> RenderPlan:
+    """Build a plan from its fields; raises PlanError as `parse_plan` does."""
+    try:
+        return RenderPlan.model_validate(values)
+    except ValidationError as error:
+        raise refusal(error) from None
+
+
+def refusal(error: ValidationError) -> PlanError:
+    """Return the one sentence that says which field is wrong first, and how many more are."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
     first = errors[0]
     message = first["msg"].removeprefix("Value error, ")
     match first["type"]:

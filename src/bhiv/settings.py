@@ -1,6 +1,7 @@
 """What an installation can set: the one module that reads the environment (or `.env`)."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -69,3 +70,15 @@ def load_settings() -> Settings:
         name = str(first["loc"][0]).upper()
         variable = name if name.startswith("PREFECT_") else f"BHIV_{name}"
         raise InputRefused(f"the setting {variable} is {first['input']!r}: {first['msg'].lower()}") from None
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return a copy of this process's environment, for what it starts."""
+    return dict(os.environ)
+
+
+def adopt_prefect_environment(variables: Mapping[str, str]) -> None:
+    """Put `variables` in place of all `PREFECT_*` of this process, before prefect is imported and reads them."""
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]
+    os.environ.update(variables)

@@ -6,6 +6,7 @@ that appears during the call can lead outside. Python 3.11 has no openat2, hence
 
 import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import shutil
@@ -56,12 +57,14 @@ class LocalBucket:
             ObjectMissing, ObjectDamaged: `source` is not there whole.
         """
         path = self.fetch(source)
-        try:
-            self._replace(key, lambda folder, name: os.link(path, name, dst_dir_fd=folder, follow_symlinks=False))
-        except OSError as error:
-            if error.errno not in {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP}:
-                raise
-            return self.put_file(key, path, source.media_type)
+        with self._opened(source.key) as file:
+            fcntl.flock(file, fcntl.LOCK_SH)  # tells `sweep` that the new link is no leftover
+            try:
+                self._replace(key, lambda folder, name: os.link(path, name, dst_dir_fd=folder))
+            except OSError as error:
+                if error.errno not in {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP}:
+                    raise _explain(error, key) from error
+                return self.put_file(key, path, source.media_type)
         return source.model_copy(update={"key": key})
 
     def get_bytes(self, key: str) -> bytes:
@@ -99,6 +102,11 @@ class LocalBucket:
         with contextlib.suppress(FileNotFoundError), self._folder(folders, make=False) as folder:
             os.unlink(name, dir_fd=folder)
 
+    def sweep(self) -> int:
+        """Remove what killed writers left unfinished and return how many files that were."""
+        found = (path for segment in keys.SEGMENTS for path in (self.root / segment).rglob(f"{_UNFINISHED}*"))
+        return sum(map(_remove_if_abandoned, found))
+
     def path(self, key: str) -> Path:
         """Where the object's file is, or would be."""
         return self.root.joinpath(*keys.split(key))
@@ -106,6 +114,7 @@ class LocalBucket:
     def _put(self, key: str, content: IO[bytes], media_type: str) -> Artifact:
         def write(folder: int, name: str) -> Artifact:
             with os.fdopen(os.open(name, _CREATE, 0o644, dir_fd=folder), "w+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # tells `sweep` that its writer lives
                 shutil.copyfileobj(content, file, 1 << 20)
                 file.flush()
                 os.fsync(file.fileno())
@@ -161,6 +170,16 @@ class LocalBucket:
             yield folder
         finally:
             os.close(folder)
+
+
+def _remove_if_abandoned(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+    except (FileNotFoundError, BlockingIOError):  # finished in between, or being written
+        return False
+    return True
 
 
 def _explain(error: OSError, key: str) -> StorageError:

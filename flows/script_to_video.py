@@ -1,0 +1,92 @@
+"""The main job: a script or plan becomes a video in the bucket."""
+
+from typing import Any, Self
+
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from bhiv.attempt import attempted
+from bhiv.pictures import brief_scenes
+from bhiv.plan import RenderPlan
+from bhiv.production import Frame, expected_of, programme_of
+from bhiv.progress import Progress
+from bhiv.record import Summary
+from bhiv.request import RenderRequest
+from bhiv.settings import load_settings
+from bhiv.speech import choose_voice
+from bhiv.video import camera
+from flows.watch import Watch, later, result, show_storyboard
+from tasks.check_video import check_video
+from tasks.draw_picture import draw_picture
+from tasks.encode_clip import encode_clip
+from tasks.join_video import join_video
+from tasks.make_storyboard import make_storyboard
+from tasks.record_video import record_video
+from tasks.set_captions import set_captions
+from tasks.speak_narration import speak_narration
+from tasks.step import here
+
+
+class EncoderTaskRunner(ThreadPoolTaskRunner[Any]):
+    """Runs as many tasks at once as the settings allow encoders, read when a run starts."""
+
+    def __enter__(self) -> Self:
+        self._max_workers = load_settings().encoders
+        return super().__enter__()
+
+
+def _run_name() -> str:
+    request = flow_run.parameters["request"]
+    request = request if isinstance(request, RenderRequest) else RenderRequest.model_validate(request)
+    return f"{request.shown_title} · {request.job_id[-6:]}"
+
+
+@flow(name="script_to_video", flow_run_name=_run_name, task_runner=EncoderTaskRunner(), persist_result=False)  # type: ignore[arg-type]
+def script_to_video(request: RenderRequest) -> Summary:
+    """Make a narrated, illustrated, captioned video from a script or a plan, and return what was done."""
+    workplace, progress, run = here(), Progress(), request.job_id
+    watch = Watch(progress)
+    with attempted(workplace, request, progress) as begun:
+        board = make_storyboard.submit(request)
+        watch.collect(storyboard=[board])
+        plan = result(board)
+        show_storyboard(plan)
+
+        frame = Frame.of(plan)
+        scenes = _Scenes(plan, frame, run)
+        watch.collect(images=scenes.drawn, tts=scenes.narrated, subtitles=scenes.captioned, render=scenes.clips)
+
+        programme = programme_of(
+            plan, [*map(result, scenes.narrated)], [*map(result, scenes.captioned)], [*map(result, scenes.clips)]
+        )
+        video = join_video.submit(run, programme)
+        verdict = check_video.submit(later(video), expected_of(programme, frame))
+        watch.collect(stitch=[video, verdict])
+        recorded = record_video.submit(begun, plan, later(video), later(verdict), progress.stages)
+        watch.collect(upload=[recorded])
+        watch.finish(result(recorded), workplace.bucket)
+        return result(recorded)
+
+
+class _Scenes:
+    """The tasks of all scenes, submitted step by step: what a task waits for has then been started before it."""
+
+    def __init__(self, plan: RenderPlan, frame: Frame, run: str) -> None:
+        voice = choose_voice(plan.voice, plan.language)
+        briefs = brief_scenes(plan, *camera.picture_size(frame.width, frame.height))
+        labels = [f"{number} of {len(plan.scenes)}" for number in range(1, len(plan.scenes) + 1)]
+        moves = [camera.choose(scene.camera, number) for number, scene in enumerate(plan.scenes)]
+        self.drawn = [draw_picture.submit(label, run, brief) for label, brief in zip(labels, briefs, strict=True)]
+        self.narrated = [
+            speak_narration.submit(label, run, scene, plan.language, voice)
+            for label, scene in zip(labels, plan.scenes, strict=True)
+        ]
+        self.captioned = [
+            set_captions.submit(label, scene, later(narrated), plan.captions, frame)
+            for label, scene, narrated in zip(labels, plan.scenes, self.narrated, strict=True)
+        ]
+        self.clips = [
+            encode_clip.submit(label, run, move, later(drawn), later(captioned), frame)
+            for label, move, drawn, captioned in zip(labels, moves, self.drawn, self.captioned, strict=True)
+        ]

@@ -1,0 +1,84 @@
+"""What a run shows while it goes on: a progress bar, the storyboard and the finished video in the Prefect UI."""
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_link_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.futures import PrefectFuture, as_completed
+from prefect.runtime import flow_run
+from pydantic import BaseModel
+
+from bhiv.bucket import Bucket
+from bhiv.cache import Made
+from bhiv.plan import RenderPlan
+from bhiv.progress import Event, Progress, tell
+from bhiv.record import STEPS, Summary
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+#: An update costs the server 17 ms; nobody reads faster.
+_UPDATE_SECONDS = 1.0
+
+
+class Watch:
+    """Counts a run's steps as they end and shows how far they are."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bar = create_progress_artifact(progress=0.0, key="progress", description="storyboard")
+        self._updated = monotonic()
+        tell(Event("storyboard", 0, 1, 0.0, page=flow_run.ui_url))
+
+    def collect(self, **work: Sequence[PrefectFuture[Made[Any]]]) -> None:
+        """Wait until every step's runs have ended, in whatever order they do; raises what the first failing one did."""
+        steps = {future.task_run_id: STEPS[STEPS.index(step)] for step, futures in work.items() for future in futures}
+        for step in steps.values():
+            self._progress.expect(step, len(work[step]))
+        for future in as_completed([future for futures in work.values() for future in futures]):
+            step = steps[future.task_run_id]
+            self._progress.current = step
+            self._show(self._progress.count(step, future.result()))
+
+    def finish(self, summary: Summary, bucket: Bucket) -> None:
+        """Show that all is done, where the video is, and where the time went."""
+        self._updated = 0.0
+        self._show(Event("upload", 1, 1, 100.0))
+        path = bucket.path(summary.video)
+        create_link_artifact(key="video", link=path.as_uri(), link_text=path.name, description=str(path))
+        rows = [{"step": step, **stage.model_dump()} for step, stage in summary.stages.items()]
+        create_table_artifact(key="stages", table=rows, description="Seconds of all runs of a step together")
+
+    def _show(self, event: Event) -> None:
+        if monotonic() - self._updated < _UPDATE_SECONDS:
+            return
+        self._updated = monotonic()
+        update_progress_artifact(
+            UUID(str(self._bar)), progress=event.percent, description=f"{event.step} {event.done}/{event.total}"
+        )
+
+
+def show_storyboard(plan: RenderPlan) -> None:
+    """Show the scenes of a plan as a table."""
+    rows = [
+        {"scene": number, "title": scene.title or "", "narration": scene.narration, "camera": scene.camera}
+        for number, scene in enumerate(plan.scenes, 1)
+    ]
+    create_table_artifact(key="storyboard", table=rows, description=plan.title)
+
+
+def result(future: PrefectFuture[Made[M]]) -> M:
+    """Return what an ended step made."""
+    return future.result().result
+
+
+def later(future: PrefectFuture[T]) -> T:
+    """Return a future as what it will hold, which is what Prefect hands to the task that is given it."""
+    return cast(T, future)

@@ -1,0 +1,127 @@
+"""The `bhiv` command."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bhiv.errors import BhivError, InputRefused
+
+#: Exit codes: what the user gave is wrong; the run failed; a person ended it (as shells count SIGINT).
+_REFUSED, _FAILED, _INTERRUPTED = 2, 1, 130
+
+_PLAN_OPTIONS = (
+    click.option("--size", metavar="SIZE", help="landscape, portrait, square or WIDTHxHEIGHT."),
+    click.option("--fps", type=int, metavar="N", help="Frames a second, 24 to 60."),
+    click.option("--language", metavar="CODE", help="Language of the script, such as en or hi; read from its letters."),
+    click.option("--voice", metavar="ENGINE[:NAME]", help="Who speaks, such as espeak or espeak:en-gb."),
+    click.option("--title", metavar="TITLE", help="Title of the video."),
+    click.option("--quality", type=click.Choice(["draft", "standard", "high"]), help="draft: half the size, fast."),
+    click.option("--captions", type=click.Choice(["karaoke", "phrase", "off"]), help="What is burned in."),
+    click.option("--style", metavar="NAME", help="Palette of the pictures, such as dawn, night or lotus."),
+)
+
+
+def _plan_options(command: Any) -> Any:
+    for option in reversed(_PLAN_OPTIONS):
+        command = option(command)
+    return command
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what goes wrong into one line on stderr and the exit code of its kind."""
+    from bhiv.console import complain
+
+    try:
+        yield
+    except InputRefused as error:
+        complain(str(error))
+        sys.exit(_REFUSED)
+    except BhivError as error:
+        complain(str(error))
+        sys.exit(_FAILED)
+    except KeyboardInterrupt:
+        complain("interrupted; what is finished is kept for the next run")
+        sys.exit(_INTERRUPTED)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="bhiv", message="%(prog)s %(version)s")
+def main() -> None:
+    """Turn a script into a narrated, illustrated, captioned video."""
+
+
+@main.command()
+@click.argument("source", metavar="INPUT")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The MP4 to write; out/NAME.mp4.")
+@_plan_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@click.option("-v", "--verbose", is_flag=True, help="Show all logs on stderr.")
+def render(source: str, output: Path | None, *, as_json: bool, verbose: bool, **options: Any) -> None:
+    """Make a video of INPUT: a script (.txt, .md), a plan (.json), or - for standard input."""
+    with _explained():
+        started = time.monotonic()
+        from bhiv import console, inputs, local_run
+        from bhiv.bucket import open_bucket
+        from bhiv.request import make_plan
+        from bhiv.settings import load_settings
+
+        settings = load_settings()
+        request = inputs.read_request(source, options, settings)
+        target = output or Path("out") / f"{'video' if source == '-' else Path(source).stem}.mp4"
+        inputs.check_target(target)
+        make_plan(request, settings)
+        with console.progress_shown() as watcher:
+            summary = local_run.render(request, settings, watcher, verbose=verbose)
+        bucket = open_bucket(settings)
+        for suffix in (".srt", ".vtt", ".mp4"):
+            inputs.write_copy(bucket.path(f"videos/{summary.content_id}{suffix}"), target.with_suffix(suffix))
+        if as_json:
+            click.echo(summary.model_copy(update={"video": str(target)}).model_dump_json())
+        else:
+            click.echo(console.summary_line(summary, str(target), time.monotonic() - started))
+
+
+@main.command()
+@click.argument("source", metavar="INPUT")
+@_plan_options
+def plan(source: str, **options: Any) -> None:
+    """Print the plan that INPUT is rendered by, as JSON; edit it and render it."""
+    with _explained():
+        from bhiv import inputs
+        from bhiv.request import make_plan
+        from bhiv.settings import load_settings
+
+        settings = load_settings()
+        made = make_plan(inputs.read_request(source, options, settings), settings)
+        click.echo(made.model_dump_json(indent=2))
+
+
+@main.command()
+def doctor() -> None:
+    """Say what is present, what is missing and what to do."""
+    with _explained():
+        from bhiv.doctor import examine
+        from bhiv.settings import load_settings
+
+        findings = examine(load_settings())
+        for finding in findings:
+            click.echo(f"{'ok     ' if finding.ok else 'PROBLEM'}  {finding.subject}: {finding.message}")
+        sys.exit(0 if all(finding.ok for finding in findings) else _FAILED)
+
+
+@main.command()
+def down() -> None:
+    """End the Prefect server that this home keeps."""
+    with _explained():
+        from bhiv.prefect_server import stop_server
+        from bhiv.settings import load_settings
+
+        settings = load_settings()
+        stopped = stop_server(settings)
+        click.echo(f"the Prefect server of {settings.home} {'has ended' if stopped else 'is not running'}")

@@ -1,0 +1,85 @@
+"""What a machine needs to make videos, and whether it is there."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from bhiv import process
+from bhiv.errors import BhivError
+from bhiv.settings import Settings
+
+_LEAST_FREE_BYTES = 2_000_000_000
+_NEEDED_FILTERS = ("ass", "ebur128", "acompressor", "alimiter")
+_NEEDED_ENCODERS = ("libx264", "aac", "mov_text")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `message` says what to do when it is not `ok`."""
+
+    subject: str
+    ok: bool
+    message: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything that a render needs; nothing is changed."""
+    return [
+        _look("ffmpeg", _ffmpeg),
+        _look("voices", _voices),
+        _look("font", _font),
+        *_folders(settings),
+        _look("Prefect server", lambda: _server(settings)),
+    ]
+
+
+def _look(subject: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, ok=True, message=look())
+    except (BhivError, ImportError, OSError) as error:
+        return Finding(subject, ok=False, message=f"{error}; run `make setup` again")
+
+
+def _ffmpeg() -> str:
+    from bhiv import ffmpeg
+
+    banner = process.run([ffmpeg.executable(), "-version"], timeout_seconds=30).stdout.decode().split()[2]
+    for kind, needed in (("-filters", _NEEDED_FILTERS), ("-encoders", _NEEDED_ENCODERS)):
+        listed = process.run(ffmpeg.command(kind), timeout_seconds=30).stdout.decode().split()
+        if lacking := [name for name in needed if name not in listed]:
+            raise BhivError(f"{ffmpeg.executable()} lacks {', '.join(lacking)}")
+    return f"{banner} with libx264 and libass"
+
+
+def _voices() -> str:
+    from bhiv.speech import choose_voice
+
+    names = [f"{language} ({choose_voice('auto', language).name})" for language in ("en", "hi")]
+    return f"espeak speaks {', '.join(names)} and more"
+
+
+def _font() -> str:
+    from bhiv import fonts
+
+    fonts.check_coverage("Aa अ Я Ω", "the sample")
+    return "FiraGO writes Latin, Devanagari, Cyrillic, Greek, Arabic, Hebrew and Thai"
+
+
+def _folders(settings: Settings) -> Iterator[Finding]:
+    for subject, folder in (("home", settings.home), ("bucket", settings.bucket_dir)):
+        existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        free = shutil.disk_usage(existing).free
+        if not os.access(existing, os.W_OK):
+            yield Finding(subject, ok=False, message=f"{existing} can't be written; set BHIV_HOME or BHIV_BUCKET_DIR")
+        elif free < _LEAST_FREE_BYTES:
+            yield Finding(subject, ok=False, message=f"{folder} has {free / 1e9:.1f} GB left; free some space")
+        else:
+            yield Finding(subject, ok=True, message=f"{folder}, {free / 1e9:.0f} GB free")
+
+
+def _server(settings: Settings) -> str:
+    from bhiv.prefect_server import find_server
+
+    server = find_server(settings)
+    return f"runs at {server.ui_url}" if server else "not running; the next render starts it"

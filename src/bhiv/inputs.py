@@ -1,0 +1,108 @@
+"""What a person names on the command line: the input to read and the file to write."""
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+from bhiv.errors import DiskFull, InputRefused, StorageError
+from bhiv.plan import parse_plan
+from bhiv.request import RenderRequest, make_request
+from bhiv.script import decode_script
+from bhiv.settings import Settings
+
+#: Plans are longer than their scripts: every scene repeats its field names.
+_PLAN_BYTES_PER_SCRIPT_BYTE = 10
+_STDIN = "-"
+
+
+def read_request(source: str, options: dict[str, Any], settings: Settings) -> RenderRequest:
+    """Read a script (.txt, .md), a plan (.json) or, for `-`, either from standard input.
+
+    `options` are fields of the request; None stands for one that was not given.
+
+    Raises:
+        InputRefused: the input is not there, can't be read, or is neither; the message begins with its name.
+    """
+    name = "standard input" if source == _STDIN else source
+    limit = settings.max_script_bytes * _PLAN_BYTES_PER_SCRIPT_BYTE
+    data = _read(source, limit)
+    given = {key: value for key, value in options.items() if value is not None}
+    try:
+        if _is_plan(source, data):
+            return make_request({"plan": parse_plan(data)} | given)
+        script = decode_script(data, max_bytes=settings.max_script_bytes)
+        return make_request({"script": script, "name": _title_of(source)} | given)
+    except InputRefused as error:
+        raise InputRefused(f"{name}: {error}") from error
+
+
+def check_target(target: Path) -> None:
+    """Refuse a target that could not be written, before any work is done for it.
+
+    Raises:
+        InputRefused: it is a folder, has another suffix than .mp4, or its folder can't be written.
+    """
+    if target.suffix.lower() != ".mp4":
+        raise InputRefused(f"{target}: a video is written as MP4; give a name that ends in .mp4")
+    if target.is_dir():
+        raise InputRefused(f"{target} is a folder; give the name of a file in it")
+    folder = next(parent for parent in target.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputRefused(f"{target}: the folder {folder} can't be written; choose another with -o")
+
+
+def write_copy(source: Path, target: Path) -> None:
+    """Copy a file so that `target` is at any moment the old file or the whole new one.
+
+    Raises:
+        DiskFull, StorageError: nothing was changed.
+    """
+    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with source.open("rb") as content, unfinished.open("xb") as file:
+            shutil.copyfileobj(content, file, 1 << 20)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(target)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise DiskFull(f"the disk is full: {target} was not written; the video is kept in {source}") from error
+        raise StorageError(f"{target} can't be written ({error.strerror}); the video is kept in {source}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _read(source: str, limit: int) -> bytes:
+    """Return at most one byte more than `limit`, so that no input, however large, fills the memory."""
+    if source == _STDIN:
+        return sys.stdin.buffer.read(limit + 1)
+    try:
+        with Path(source).open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+                raise InputRefused(f"{source} is not a file; give a script (.txt, .md) or a plan (.json)")
+            return file.read(limit + 1)
+    except FileNotFoundError:
+        raise InputRefused(f"there is no file {source}; check the name") from None
+    except IsADirectoryError:
+        raise InputRefused(f"{source} is a folder; give a script (.txt, .md) or a plan (.json) in it") from None
+    except PermissionError:
+        raise InputRefused(f"{source} can't be read: you have no permission; try `chmod +r`") from None
+    except (OSError, ValueError) as error:
+        raise InputRefused(f"{source!r} can't be read: {error}") from None
+
+
+def _is_plan(source: str, data: bytes) -> bool:
+    return source.endswith(".json") or (source == _STDIN and data.lstrip()[:1] == b"{")
+
+
+def _title_of(source: str) -> str:
+    stem = "" if source == _STDIN else Path(source).stem
+    words = " ".join(stem.replace("_", " ").replace("-", " ").split())
+    return words[:1].upper() + words[1:200] or "Untitled"

@@ -1,0 +1,185 @@
+"""The steps of a video, each of which finds again what it made before from the same inputs."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from textwrap import shorten
+
+from bhiv import captions, pictures, timeline
+from bhiv.bucket import Artifact
+from bhiv.cache import Made, Step, recall
+from bhiv.captions import Cue
+from bhiv.pictures import Brief
+from bhiv.plan import Camera, Captions, Contract, Frames, Quality, RenderPlan, Scene
+from bhiv.speech import Spoken, Voice, narrate
+from bhiv.speech.pauses import without_pauses
+from bhiv.video import clip, gate, join
+from bhiv.workplace import Workplace
+
+
+class Drawn(Contract):
+    """A scene's picture."""
+
+    image: Artifact
+
+
+class Narrated(Contract):
+    """A scene's narration: its sound and its words."""
+
+    sound: Artifact
+    spoken: Spoken
+
+
+class Frame(Contract):
+    """The shape and rate of a video's frames."""
+
+    width: int
+    height: int
+    fps: int
+    quality: Quality
+
+    @classmethod
+    def of(cls, plan: RenderPlan) -> "Frame":
+        """Return the frames of a plan's video."""
+        width, height = plan.pixels
+        return cls(width=width, height=height, fps=plan.fps, quality=plan.quality)
+
+
+class Captioned(Contract):
+    """A scene's cues, on its narration's time, the file that burns them in, and the length that they fit into."""
+
+    cues: tuple[Cue, ...]
+    subtitles: str
+    frames: Frames
+
+
+PICTURE = Step("picture", 1, "images", Drawn)
+NARRATION = Step("narration", 1, "audio", Narrated)
+CAPTIONS = Step("captions", 1, "clips", Captioned)
+GATE = Step("gate", 1, "videos", gate.Verdict)
+
+#: Part of the cache key of every narration by the embedded voice.
+_ESPEAK = f"espeakng-loader {version('espeakng-loader')}"
+
+
+def make_picture(workplace: Workplace, run: str, brief: Brief) -> Made[Drawn]:
+    """Draw a scene's picture."""
+    key = PICTURE.key(brief)
+
+    def make() -> Drawn:
+        with workplace.folder(run, "picture") as folder:
+            pictures.save(pictures.draw(brief), folder / "picture.png")
+            return Drawn(image=workplace.bucket.put_file(f"{key}.png", folder / "picture.png", "image/png"))
+
+    return recall(workplace.bucket, PICTURE, key, make)
+
+
+def make_narration(workplace: Workplace, run: str, scene: Scene, language: str, voice: Voice) -> Made[Narrated]:
+    """Speak a scene's narration."""
+    key = NARRATION.key(scene.narration, language, voice, _ESPEAK)
+
+    def make() -> Narrated:
+        with workplace.folder(run, "narration") as folder:
+            spoken = narrate(scene.narration, language, voice, folder / "narration.wav")
+            sound = workplace.bucket.put_file(f"{key}.wav", folder / "narration.wav", "audio/wav")
+            return Narrated(sound=sound, spoken=spoken)
+
+    return recall(workplace.bucket, NARRATION, key, make)
+
+
+def make_captions(
+    workplace: Workplace, scene: Scene, narrated: Narrated, style: Captions, frame: Frame
+) -> Made[Captioned]:
+    """Set a scene's captions and length."""
+    spoken = narrated.spoken
+    key = CAPTIONS.key(captions.VERSION, spoken, scene.duration_seconds, style, frame)
+
+    def make() -> Captioned:
+        cues = captions.make_cues(spoken.words, captions.line_length(frame.width, frame.height))
+        return Captioned(
+            cues=cues,
+            subtitles=captions.to_ass(cues, style=style, width=frame.width, height=frame.height, offset=timeline.LEAD),
+            frames=timeline.scene_frames(spoken.samples, scene.duration_seconds, frame.fps),
+        )
+
+    return recall(workplace.bucket, CAPTIONS, key, make)
+
+
+def make_clip(
+    workplace: Workplace, run: str, move: Camera, drawn: Drawn, captioned: Captioned, frame: Frame
+) -> Made[clip.Clip]:
+    """Encode a scene's pictures, captions burned in."""
+    spec = clip.ClipSpec(
+        picture_sha256=drawn.image.sha256,
+        move=move,
+        frames=captioned.frames,
+        subtitles=captioned.subtitles,
+        **frame.model_dump(),
+    )
+    key = clip.STEP.key(spec)
+
+    def make() -> clip.Clip:
+        with workplace.folder(run, "clip") as folder:
+            file = clip.encode(spec, workplace.bucket.fetch(drawn.image), folder, workplace.fonts)
+            return clip.Clip(video=workplace.bucket.put_file(f"{key}.mp4", file, "video/mp4"), frames=captioned.frames)
+
+    return recall(workplace.bucket, clip.STEP, key, make)
+
+
+def make_video(workplace: Workplace, run: str, programme: join.Programme) -> Made[join.Video]:
+    """Join the clips, master the sound, and write the caption files."""
+    bucket, key = workplace.bucket, join.STEP.key(programme)
+
+    def make() -> join.Video:
+        with workplace.folder(run, "join") as folder:
+            clips = [bucket.fetch(part.clip) for part in programme.parts]
+            narrations = [bucket.fetch(part.narration) for part in programme.parts]
+            video = bucket.put_file(f"{key}.mp4", join.join(programme, clips, narrations, folder), "video/mp4")
+        cues = programme.cues
+        return join.Video(
+            video=video,
+            srt=bucket.put_bytes(f"{key}.srt", captions.to_srt(cues).encode(), "application/x-subrip"),
+            vtt=bucket.put_bytes(f"{key}.vtt", captions.to_vtt(cues).encode(), "text/vtt"),
+            frames=programme.frames,
+        )
+
+    return recall(bucket, join.STEP, key, make)
+
+
+def check_video(workplace: Workplace, video: join.Video, expected: gate.Expected) -> Made[gate.Verdict]:
+    """Measure the finished video; raises GateRejected when it is not what was asked for."""
+    key = GATE.key(video.video.sha256, expected)
+    return recall(workplace.bucket, GATE, key, lambda: gate.check(workplace.bucket.fetch(video.video), expected))
+
+
+def programme_of(
+    plan: RenderPlan, narrated: Sequence[Narrated], captioned: Sequence[Captioned], clips: Sequence[clip.Clip]
+) -> join.Programme:
+    """Return what the join makes of a plan's scenes, given in order."""
+    shots = timeline.lay_out(made.frames for made in clips)
+    rows = zip(clips, narrated, captioned, shots, _chapters(plan), strict=True)
+    parts = tuple(
+        join.Part(clip=made.video, narration=heard.sound, cues=shown.cues, shot=shot, title=title)
+        for made, heard, shown, shot, title in rows
+    )
+    return join.Programme(parts=parts, fps=plan.fps, language=plan.language, title=plan.title)
+
+
+def expected_of(programme: join.Programme, frame: Frame) -> gate.Expected:
+    """Return what the finished file must be."""
+    return gate.Expected(
+        width=frame.width,
+        height=frame.height,
+        fps=frame.fps,
+        frames=programme.frames,
+        spoken=bool(programme.cues),
+    )
+
+
+def _chapters(plan: RenderPlan) -> list[str]:
+    """Return the name of the chapter that begins with each scene, empty for none.
+
+    Headings make chapters; where there are none, every scene is one, named by its first words.
+    """
+    if any(scene.title for scene in plan.scenes):
+        return [scene.title or ("" if number else plan.title) for number, scene in enumerate(plan.scenes)]
+    return [shorten(without_pauses(scene.narration), 40, placeholder=" …") or plan.title for scene in plan.scenes]

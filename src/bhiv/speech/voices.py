@@ -1,0 +1,115 @@
+"""Voices: which there are, and which one reads a language."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import espeakng_loader
+from pydantic import Field
+
+from bhiv.errors import VoiceError
+from bhiv.plan import Contract
+
+#: Where espeak's own order of preference is not ours: its `en` is British.
+_PREFERRED = {"en": "en-us"}
+_ORDINARY = 5
+
+
+class Voice(Contract):
+    """A voice that was chosen."""
+
+    engine: str
+    name: str = Field(description="The engine's own name for it.")
+
+
+@dataclass(frozen=True)
+class EspeakVoice:
+    """A voice as espeak's data describes it."""
+
+    #: What comes behind `espeak:`.
+    name: str
+    #: For people, such as `English (America)`.
+    title: str
+    #: BCP-47 codes in lower case, each with its rank: the voice with the lowest speaks for the language.
+    languages: tuple[tuple[str, int], ...]
+
+
+def choose_voice(voice: str, language: str) -> Voice:
+    """Return the voice for a plan's `voice` (`auto`, `espeak` or `espeak:NAME`) and `language`, a BCP-47 code.
+
+    Raises:
+        VoiceError: no such engine, no such voice, or it speaks another language; the message says what there is.
+    """
+    engine, _, name = voice.partition(":")
+    if engine == "auto" and not name:
+        engine = "espeak"
+    if engine != "espeak":
+        raise VoiceError(f"there is no speech engine {engine!r}; use auto, espeak or espeak:NAME")
+    return Voice(engine=engine, name=_named(name, language) if name else _best(language))
+
+
+@cache
+def espeak_voices() -> tuple[EspeakVoice, ...]:
+    """Return every voice of the embedded espeak, by name; those whose dictionary was not shipped are left out."""
+    data = Path(espeakng_loader.get_data_path())
+    return tuple(sorted(_described(data), key=lambda voice: voice.name))
+
+
+def _described(data: Path) -> Iterator[EspeakVoice]:
+    for path in (data / "lang").rglob("*"):
+        if not path.is_file():
+            continue
+        lines = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+        languages = [(line[1].lower(), _rank(line)) for line in lines if line[:1] == ["language"]]
+        titles = [" ".join(line[1:]) for line in lines if line[:1] == ["name"]]
+        dictionaries = [line[1] for line in lines if line[:1] == ["dictionary"]] or [path.name.split("-")[0]]
+        if languages and (data / f"{dictionaries[0]}_dict").exists():
+            yield EspeakVoice(path.name.lower(), titles[0] if titles else path.name, tuple(languages))
+
+
+def _rank(line: list[str]) -> int:
+    return int(line[2]) if len(line) > 2 else _ORDINARY
+
+
+def _best(language: str) -> str:
+    """Return the voice that ranks first for the language, or for the nearest one that leaves out its last parts."""
+    parts = language.lower().split("-")
+    for length in range(len(parts), 0, -1):
+        code = "-".join(parts[:length])
+        name = _PREFERRED.get(code) or _first_for(code)
+        if name is not None:
+            return name
+    raise VoiceError(f"no voice speaks {language!r}; give a BCP-47 code such as en, hi or fr")
+
+
+def _first_for(code: str) -> str | None:
+    ranked = [(rank, voice.name) for voice in espeak_voices() for spoken, rank in voice.languages if spoken == code]
+    return min(ranked)[1] if ranked else None
+
+
+def _named(name: str, language: str) -> str:
+    """Return the voice that a person calls by its name or its code, such as `en-gb`, perhaps with `+` and a variant."""
+    base, _, variant = name.lower().partition("+")
+    voices = {voice.name: voice for voice in espeak_voices()}
+    voice = voices.get(base) or voices.get(_first_for(base) or "")
+    fitting = [other.name for other in voices.values() if _speaks(other, language)]
+    there = f"for {language!r} there are {', '.join(fitting[:8])}" if fitting else f"no voice speaks {language!r}"
+    if voice is None:
+        raise VoiceError(f"espeak has no voice {name!r}; {there}")
+    if not _speaks(voice, language):
+        raise VoiceError(f"the voice {name!r} speaks {voice.title}, not {language!r}; {there}")
+    return f"{voice.name}+{_variant(variant)}" if variant else voice.name
+
+
+def _variant(name: str) -> str:
+    """Return a variant as its file is called; espeak would fall back to none without a word."""
+    folder = Path(espeakng_loader.get_data_path()) / "voices" / "!v"
+    variants = {path.name.lower(): path.name for path in folder.iterdir() if " " not in path.name}
+    if name not in variants:
+        raise VoiceError(f"espeak has no variant {name!r}; some of them are {', '.join(sorted(variants)[:12])}")
+    return variants[name]
+
+
+def _speaks(voice: EspeakVoice, language: str) -> bool:
+    return language.split("-")[0].lower() in {code.split("-")[0] for code, _ in voice.languages}

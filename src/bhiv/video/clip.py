@@ -1,0 +1,102 @@
+"""A scene's clip: frames from the camera, captions burned in, one encode, no sound."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from bhiv import ffmpeg, process
+from bhiv.bucket.artifact import Artifact
+from bhiv.cache import Step
+from bhiv.errors import ObjectDamaged
+from bhiv.plan import Camera, Contract, Frames, Quality
+from bhiv.video import camera
+
+#: x264's preset and constant rate factor; veryfast costs a quarter of medium.
+ENCODER: dict[Quality, tuple[str, int]] = {
+    "draft": ("ultrafast", 26),
+    "standard": ("veryfast", 20),
+    "high": ("medium", 18),
+}
+_START_SECONDS = 120
+_SECONDS_PER_MEGAPIXEL = 2.0
+
+
+class ClipSpec(Contract):
+    """Everything that decides a clip's bytes, beside the picture."""
+
+    picture_sha256: str
+    move: Camera
+    frames: Frames
+    width: int
+    height: int
+    fps: int
+    quality: Quality
+    #: The caption file's text; empty when nothing is burned in.
+    subtitles: str
+    encoder: str = Field(default=ffmpeg.VERSION)
+
+
+class Clip(Contract):
+    """A finished clip."""
+
+    video: Artifact
+    frames: Frames
+
+
+STEP = Step("clip", 1, "clips", Clip)
+
+
+def encoder_arguments(quality: Quality, fps: int) -> list[str]:
+    """Return the x264 settings of every clip; equal ones, so that clips join without a second encode.
+
+    Closed groups of two seconds make any scene seekable. One thread a scene: as many scenes as cores beat one scene
+    with many threads.
+    """
+    preset, crf = ENCODER[quality]
+    return [
+        *("-c:v", "libx264", "-preset", preset, "-crf", str(crf), "-profile:v", "high", "-threads", "1"),
+        *("-g", str(fps * 2), "-bf", "2", "-flags", "+cgop", "-pix_fmt", "yuv420p"),
+        *("-video_track_timescale", str(fps * 512)),
+    ]
+
+
+def encode(spec: ClipSpec, picture: Path, folder: Path, fonts: Path) -> Path:
+    """Write the clip into `folder` and return its path.
+
+    Raises:
+        ToolFailed, ToolTimedOut, DiskFull, Interrupted: there is no clip; what was written stays in `folder`.
+    """
+    if spec.subtitles:
+        (folder / "captions.ass").write_text(spec.subtitles, encoding="utf-8")
+        fonts_link = folder / "fonts"
+        if not fonts_link.exists():
+            fonts_link.symlink_to(fonts)
+    megapixel_frames = spec.width * spec.height * spec.frames / 1e6
+    deadline = _START_SECONDS + _SECONDS_PER_MEGAPIXEL * megapixel_frames
+    image = _load(picture)
+    with process.feed(_command(spec), timeout_seconds=deadline, cwd=folder) as pipe:
+        for frame in camera.shoot(image, spec.move, spec.frames, spec.width, spec.height):
+            pipe.write(frame)
+    return folder / "clip.mp4"
+
+
+def _load(path: Path) -> NDArray[np.uint8]:
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    if picture is None:
+        raise ObjectDamaged(f"{path} can't be read as a picture; delete it and run again")
+    return picture.astype(np.uint8, copy=False)
+
+
+def _command(spec: ClipSpec) -> list[str]:
+    # Plain names in the work folder: a path with a colon or quote would need the filter language's escapes.
+    captions = ["ass=captions.ass:fontsdir=fonts"] if spec.subtitles else []
+    tags = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
+    return ffmpeg.command(
+        *("-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{spec.width}x{spec.height}", "-r", str(spec.fps)),
+        *("-i", "pipe:0", "-vf", ",".join([*captions, tags]), "-filter_threads", "1"),
+        *encoder_arguments(spec.quality, spec.fps),
+        "clip.mp4",
+    )

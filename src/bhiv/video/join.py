@@ -1,0 +1,126 @@
+"""The join: clips end to end without a second encode, sound mastered once, soft captions and chapters."""
+
+import re
+from pathlib import Path
+
+from pydantic import Field
+
+from bhiv import captions, ffmpeg, process
+from bhiv.bucket.artifact import Artifact
+from bhiv.cache import Step
+from bhiv.captions import Cue
+from bhiv.plan import Contract, Samples
+from bhiv.timeline import LEAD, Shot, sample_at
+from bhiv.video import sound
+
+#: ISO 639-2 codes, which MP4 wants, of the languages that espeak speaks and the bundled font writes.
+_ISO_639_2 = {
+    "ar": "ara", "bg": "bul", "cs": "ces", "da": "dan", "de": "deu", "el": "ell", "en": "eng", "es": "spa",
+    "et": "est", "fa": "fas", "fi": "fin", "fr": "fra", "he": "heb", "hi": "hin", "hr": "hrv", "hu": "hun",
+    "id": "ind", "it": "ita", "lt": "lit", "lv": "lav", "mr": "mar", "ne": "nep", "nl": "nld", "nb": "nob",
+    "pl": "pol", "pt": "por", "ro": "ron", "ru": "rus", "sk": "slk", "sl": "slv", "sr": "srp", "sv": "swe",
+    "sw": "swa", "th": "tha", "tr": "tur", "uk": "ukr", "ur": "urd", "vi": "vie",
+}  # fmt: skip
+_START_SECONDS = 120
+_SPECIAL = re.compile(r"([=;#\\\n])")
+
+
+class Part(Contract):
+    """One scene as the join needs it."""
+
+    clip: Artifact
+    narration: Artifact
+    shot: Shot
+    cues: tuple[Cue, ...]
+    title: str = Field(description="Name of the chapter that starts here; empty for none.")
+
+
+class Programme(Contract):
+    """Everything that decides the finished video's bytes."""
+
+    parts: tuple[Part, ...]
+    fps: int
+    language: str
+    title: str
+    encoder: str = ffmpeg.VERSION
+
+    @property
+    def frames(self) -> int:
+        """Length of the whole."""
+        return self.parts[-1].shot.end
+
+    @property
+    def cues(self) -> tuple[Cue, ...]:
+        """All cues, on the programme's time."""
+        return tuple(
+            cue
+            for part in self.parts
+            for cue in captions.shifted(part.cues, sample_at(part.shot.start, self.fps) + LEAD)
+        )
+
+
+class Video(Contract):
+    """A finished video and the caption files beside it."""
+
+    video: Artifact
+    srt: Artifact
+    vtt: Artifact
+    frames: int
+
+
+STEP = Step("join", 1, "clips", Video)
+
+
+def join(programme: Programme, clips: list[Path], narrations: list[Path], folder: Path) -> Path:
+    """Write the finished MP4 into `folder` and return its path; clips and narrations are in the parts' order.
+
+    Raises:
+        ToolFailed, ToolTimedOut, DiskFull, Interrupted: there is no video; what was written stays in `folder`.
+    """
+    length = sample_at(programme.parts[-1].shot.end, programme.fps)
+    deadline = _START_SECONDS + length / 48_000
+    starts = [Samples(sample_at(part.shot.start, programme.fps) + LEAD) for part in programme.parts]
+    sound.write_programme(zip(starts, narrations, strict=True), length, folder / "programme.wav")
+    gain = sound.find_gain(folder / "programme.wav", deadline)
+    (folder / "clips.txt").write_text(_concat_list(clips), encoding="utf-8")
+    (folder / "chapters.txt").write_text(_chapters(programme), encoding="utf-8")
+    (folder / "captions.srt").write_text(captions.to_srt(programme.cues), encoding="utf-8")
+    process.run(_command(programme, gain), timeout_seconds=deadline, cwd=folder)
+    return folder / "video.mp4"
+
+
+def _command(programme: Programme, gain: float) -> list[str]:
+    language = _ISO_639_2.get(programme.language.partition("-")[0].lower(), "und")
+    subtitles = bool(programme.cues)
+    # The list's offsets are whole microseconds; snapping each time to its frame keeps the grid exact for hours.
+    snap = ":".join(f"{ts.lower()}=round({ts}*TB*{programme.fps})/({programme.fps}*TB)" for ts in ("PTS", "DTS"))
+    return ffmpeg.command(
+        *("-f", "concat", "-safe", "0", "-i", "clips.txt", "-i", "programme.wav", "-i", "chapters.txt"),
+        *(("-i", "captions.srt") if subtitles else ()),
+        *("-map", "0:v", "-map", "1:a", *(("-map", "3:s") if subtitles else ())),
+        *("-map_metadata", "2", "-map_chapters", "2"),
+        *("-c:v", "copy", "-bsf:v", f"setts={snap}", "-video_track_timescale", str(programme.fps * 512)),
+        *("-af", sound.master(gain), "-c:a", "aac", "-b:a", "192k", "-ar", "48000", "-ac", "2"),
+        *("-c:s", "mov_text", "-metadata:s:a:0", f"language={language}", "-metadata:s:s:0", f"language={language}"),
+        *("-fflags", "+bitexact", "-movflags", "+faststart", "video.mp4"),
+    )
+
+
+def _concat_list(clips: list[Path]) -> str:
+    quoted = (str(path).replace("'", r"'\''") for path in clips)
+    return "".join(f"file '{path}'\n" for path in quoted)
+
+
+def _chapters(programme: Programme) -> str:
+    """Return an ffmetadata file: the title, and a chapter from each titled part to the next."""
+    titled = [part for part in programme.parts if part.title]
+    ends = [part.shot.start for part in titled[1:]] + [programme.frames]
+    lines = [";FFMETADATA1", f"title={_quote(programme.title)}"]
+    for part, end in zip(titled, ends, strict=True):
+        lines += ["[CHAPTER]", f"TIMEBASE=1/{programme.fps}", f"START={part.shot.start}", f"END={end}"]
+        lines += [f"title={_quote(part.title)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _quote(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

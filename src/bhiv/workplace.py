@@ -1,0 +1,74 @@
+"""Where a run works: its bucket, its fonts and folders of its own that nobody mistakes for results.
+
+A run's folder is locked by its process as long as that lives, however it ends. What a dead one left, the next run finds
+by the free lock, removes, and reports.
+"""
+
+import contextlib
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bhiv import fonts
+from bhiv.bucket import Bucket, open_bucket
+from bhiv.settings import Settings
+
+_LOCK = "lock"
+_NOTE = "note.json"
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What the steps of a run share."""
+
+    bucket: Bucket
+    #: Parent of the runs' folders.
+    runs: Path
+    #: TrueType files for libass.
+    fonts: Path
+
+    @contextmanager
+    def folder(self, run: str, step: str) -> Iterator[Path]:
+        """Yield a new empty folder for one step of the run; it is removed on leaving."""
+        with tempfile.TemporaryDirectory(prefix=f"{step}-", dir=self.runs / run, ignore_cleanup_errors=True) as name:
+            yield Path(name)
+
+
+def open_workplace(settings: Settings) -> Workplace:
+    """Return the workplace that the settings describe; writes the fonts on the first use of a home."""
+    return Workplace(open_bucket(settings), settings.home / "work", fonts.font_folder(settings.home))
+
+
+@contextmanager
+def claimed(workplace: Workplace, run: str, note: bytes) -> Iterator[None]:
+    """Hold the run's folder for the time of the block, then remove it; `note` tells who finds it what was going on."""
+    folder = workplace.runs / run
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (folder / _NOTE).write_bytes(note)
+        try:
+            yield
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(workplace: Workplace) -> Iterator[bytes]:
+    """Remove what dead runs left, folders and unfinished objects, and yield the note of each dead run."""
+    workplace.bucket.sweep()
+    for lock in workplace.runs.glob(f"*/{_LOCK}"):
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield _note(lock.parent)
+            shutil.rmtree(lock.parent, ignore_errors=True)
+
+
+def _note(folder: Path) -> bytes:
+    try:
+        return (folder / _NOTE).read_bytes()
+    except FileNotFoundError:  # killed before it was written
+        return b""

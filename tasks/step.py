@@ -1,0 +1,60 @@
+"""What all tasks of a video share: how often they are tried, and how Prefect shows what was made before."""
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import State, Task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import TaskRun
+from prefect.states import Completed
+from prefect.tasks import exponential_backoff
+from pydantic import BaseModel
+
+from bhiv.cache import Made
+from bhiv.errors import BhivError
+from bhiv.record import StepName
+from bhiv.settings import load_settings
+from bhiv.workplace import Workplace, open_workplace
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T", bound=BaseModel)
+
+
+def can_help(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Whether trying again may help: the error says so itself; one that nobody foresaw gets another chance."""
+    error = state.result(raise_on_failure=False)
+    return error.retryable if isinstance(error, BhivError) else isinstance(error, OSError)
+
+
+def step(name: str, run_name: str, tag: StepName) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Make a function a task that is tried three times, named for what it makes and tagged with its step.
+
+    Prefect's own cache stays off: it does not check that what it finds is still there.
+    """
+
+    def decorate(function: Callable[P, R]) -> Task[P, R]:
+        return Task(
+            fn=function,
+            name=name,
+            task_run_name=run_name,
+            tags=[tag],
+            retries=2,
+            retry_delay_seconds=exponential_backoff(backoff_factor=2),
+            retry_jitter_factor=0.5,
+            retry_condition_fn=can_help,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+        )
+
+    return decorate
+
+
+def here() -> Workplace:
+    """Return the workplace of this process."""
+    return open_workplace(load_settings())
+
+
+def shown(made: Made[T]) -> Made[T]:
+    """Return a step's result; one that was made before is shown as Cached."""
+    return Completed(name="Cached", message="made before", data=made) if made.cached else made  # type: ignore[return-value]

@@ -1,0 +1,74 @@
+"""What holds for every test: a clean environment, no way out to the network, nothing left behind."""
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bhiv.bucket import LocalBucket
+from bhiv.settings import Settings
+from bhiv.workplace import Workplace, open_workplace
+
+#: Under it a service that is missing fails a test; without it, it skips.
+REQUIRE_ALL = bool(os.environ.get("BHIV_REQUIRE_ALL"))
+
+_LOOPBACK = ("127.", "::1", "localhost")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Start in an empty folder, without the settings or the home of whoever runs the tests."""
+    for name in os.environ:
+        if name.startswith(("BHIV_", "PREFECT_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and not str(address[0]).startswith(_LOOPBACK):
+            raise AssertionError(f"a test tried to reach {address!r}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_running() -> Iterator[None]:
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    yield
+    left = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
+    alive = [child for child in psutil.wait_procs(left, timeout=2)[1] if child.status() != psutil.STATUS_ZOMBIE]
+    assert not alive, f"left running: {[child.cmdline() for child in alive]}"
+
+
+@pytest.fixture(autouse=True)
+def _no_error_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    errors = [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+    assert not errors, f"logged as errors: {[record.getMessage() for record in errors]}"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a home and a bucket of the test's own."""
+    return Settings(home=tmp_path / "home", bucket_dir=tmp_path / "bucket")
+
+
+@pytest.fixture
+def bucket(settings: Settings) -> LocalBucket:
+    """An empty bucket."""
+    return LocalBucket(settings.bucket_dir)
+
+
+@pytest.fixture
+def workplace(settings: Settings) -> Workplace:
+    """A workplace with an empty bucket and fonts."""
+    return open_workplace(settings)

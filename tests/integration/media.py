@@ -1,0 +1,102 @@
+"""Small real media for tests: pictures, narrations and finished scenes at a size that encodes in no time."""
+
+import wave
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bhiv import captions, ffmpeg, process, timeline
+from bhiv.bucket import Artifact
+from bhiv.plan import SAMPLE_RATE, Camera, Captions, Frames, Samples
+from bhiv.speech.words import Word
+from bhiv.video import camera
+from bhiv.video.clip import ClipSpec, encode
+from bhiv.video.join import Part, Programme
+
+WIDTH, HEIGHT, FPS = 320, 180, 25
+SOMEWHERE = Artifact(key="clips/a", sha256="", size=0, media_type="")
+
+
+def write_picture(path: Path, width: int = WIDTH, height: int = HEIGHT, shade: int = 90) -> Path:
+    """A calm picture with soft blobs, of the size that the camera asks for."""
+    rng = np.random.default_rng(shade)
+    size = camera.picture_size(width, height)
+    blobs = cv2.resize(rng.integers(0, 60, (5, 8, 3), dtype=np.uint8), size, interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite(str(path), cv2.add(blobs, np.full_like(blobs, shade)))
+    return path
+
+
+def write_voice(path: Path, samples: int, loudness: float = 0.2) -> Path:
+    """A voice-like sound: a buzz that rises and falls as syllables do."""
+    time = np.arange(samples) / SAMPLE_RATE
+    syllables = 0.55 + 0.45 * np.sin(2 * np.pi * 4 * time)
+    buzz = sum(np.sin(2 * np.pi * 140 * harmonic * time) / harmonic for harmonic in range(1, 12))
+    sound = (np.asarray(buzz) * syllables * loudness * 16_000).clip(-32_768, 32_767).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(sound.tobytes())
+    return path
+
+
+def words(text: str, samples: int) -> list[Word]:
+    """The words of a text, evenly spread over a sound."""
+    tokens = text.split()
+    step = samples // len(tokens)
+    return [
+        Word(text=token, start=Samples(number * step), end=Samples((number + 1) * step - 400), sentence=0)
+        for number, token in enumerate(tokens)
+    ]
+
+
+def programme(folder: Path, texts: list[str], fps: int = FPS, style: Captions = "karaoke") -> Programme:
+    """Encode a clip for each text, write its voice, and return the programme; files are `clip-N.mp4`, `voice-N.wav`."""
+    lengths = [Samples(7_001 * len(text.split()) + 313 * number) for number, text in enumerate(texts)]
+    cues = [captions.make_cues(words(text, length), 42) for text, length in zip(texts, lengths, strict=True)]
+    frames = [timeline.scene_frames(length, None, fps) for length in lengths]
+    shots = timeline.lay_out(frames)
+    parts = []
+    for number, (text, length, cue, shot) in enumerate(zip(texts, lengths, cues, shots, strict=True)):
+        write_voice(folder / f"voice-{number}.wav", length)
+        burned = captions.to_ass(cue, style=style, width=WIDTH, height=HEIGHT, offset=timeline.LEAD)
+        write_clip(folder, f"clip-{number}.mp4", shot.frames, burned, fps=fps, shade=60 + 20 * number)
+        parts.append(Part(clip=SOMEWHERE, narration=SOMEWHERE, shot=shot, cues=cue, title=text[:12].strip()))
+    return Programme(parts=tuple(parts), fps=fps, language="en", title="A programme")
+
+
+def write_clip(
+    folder: Path,
+    name: str,
+    frames: int,
+    subtitles: str = "",
+    *,
+    fps: int = FPS,
+    move: Camera = "zoom_in",
+    shade: int = 90,
+) -> Path:
+    """Encode a small clip."""
+    work = folder / f"{name}.work"
+    work.mkdir()
+    spec = ClipSpec(
+        picture_sha256="",
+        move=move,
+        frames=Frames(frames),
+        width=WIDTH,
+        height=HEIGHT,
+        fps=fps,
+        quality="standard",
+        subtitles=subtitles,
+    )
+    picture = write_picture(work / "picture.png", shade=shade)
+    return encode(spec, picture, work, folder.parent / "home" / "fonts").rename(folder / name)
+
+
+def grab(path: Path, at: Fraction | float, width: int = WIDTH, height: int = HEIGHT) -> NDArray[np.uint8]:
+    """Decode the frame that is shown at a time, as RGB."""
+    one_frame = ("-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-")
+    command = ffmpeg.command("-ss", f"{float(at):.6f}", "-i", str(path), *one_frame)
+    return np.frombuffer(process.run(command, timeout_seconds=60).stdout, np.uint8).reshape(height, width, 3)

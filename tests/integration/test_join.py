@@ -1,0 +1,110 @@
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from bhiv import ffmpeg, process
+from bhiv.timeline import LEAD, sample_at
+from bhiv.video import sound
+from bhiv.video.gate import Expected, check
+from bhiv.video.join import Programme, join
+from bhiv.workplace import Workplace
+from tests.integration import media
+
+TEXTS = ["In a quiet pond a seed slept.", "Nobody knew that it was there.", "One day it woke up, {quite} slowly."]
+
+
+def joined(folder: Path, programme: Programme) -> Path:
+    numbers = range(len(programme.parts))
+    clips, voices = ([folder / f"{name}" for name in names] for names in (
+        [f"clip-{number}.mp4" for number in numbers], [f"voice-{number}.wav" for number in numbers]))  # fmt: skip
+    return join(programme, clips, voices, folder)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, workplace: Workplace) -> Path:
+    """A work folder beside a home with fonts."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+def expected(programme: Programme) -> Expected:
+    return Expected(width=media.WIDTH, height=media.HEIGHT, fps=programme.fps, frames=programme.frames, spoken=True)
+
+
+@pytest.mark.parametrize("fps", [24, 25, 29, 30, 60])
+def test_a_joined_video_passes_the_gate_at_every_rate(folder: Path, fps: int) -> None:
+    programme = media.programme(folder, TEXTS, fps)
+
+    verdict = check(joined(folder, programme), expected(programme))
+
+    assert verdict.duration_seconds == pytest.approx(programme.frames / fps)
+    assert verdict.loudness_lufs == pytest.approx(sound.TARGET_LUFS, abs=sound.TOLERANCE_LU)
+    assert verdict.true_peak_dbtp is not None
+    assert verdict.true_peak_dbtp <= -1
+
+
+def test_joining_encodes_no_picture_again(folder: Path) -> None:
+    programme = media.programme(folder, TEXTS[:2])
+    video = joined(folder, programme)
+
+    def pictures(path: Path) -> list[str]:
+        listed = process.run(ffmpeg.command("-i", str(path), "-map", "0:v", "-f", "framemd5", "-"), timeout_seconds=60)
+        return [line.split(",")[5] for line in listed.stdout.decode().splitlines() if not line.startswith("#")]
+
+    assert pictures(video) == pictures(folder / "clip-0.mp4") + pictures(folder / "clip-1.mp4")
+
+
+def test_fifty_scenes_do_not_drift_by_a_sample(folder: Path) -> None:
+    programme = media.programme(folder, ["Go on now.", "Or stay here."], 29)
+    first, second = programme.parts
+    parts, at = [], 0
+    for number in range(50):
+        part = (first, second)[number % 2]
+        parts.append(part.model_copy(update={"shot": part.shot.model_copy(update={"start": at})}))
+        at += part.shot.frames
+    programme = programme.model_copy(update={"parts": tuple(parts)})
+    files = [(folder / f"clip-{number % 2}.mp4", folder / f"voice-{number % 2}.wav") for number in range(50)]
+
+    video = join(programme, [clip for clip, _ in files], [voice for _, voice in files], folder)
+
+    streams = ffmpeg.inspect(video)
+    [pictures], [sounds] = streams.of_kind("Video"), streams.of_kind("Audio")
+    assert (pictures.packets, pictures.start) == (at, 0)
+    assert pictures.duration_seconds == Fraction(at, 29)
+    assert sounds.end == sample_at(programme.parts[-1].shot.end, 29)
+
+
+def test_captions_and_chapters_are_in_the_file(folder: Path) -> None:
+    programme = media.programme(folder, TEXTS)
+    video = joined(folder, programme)
+
+    told = process.run(ffmpeg.command("-i", str(video), "-map", "0:s", "-f", "srt", "-"), timeout_seconds=60)
+
+    srt = told.stdout.decode()
+    assert all(part.title in told.stderr for part in programme.parts)
+    assert "title           : A programme" in told.stderr
+    assert "(eng): Subtitle: mov_text" in told.stderr
+    assert "One day it woke up," in srt
+    second = (sample_at(programme.parts[1].shot.start, programme.fps) + LEAD) / 48_000
+    assert f"00:00:0{int(second)},{int(second * 1000) % 1000:03}" in srt
+
+
+def test_the_index_comes_first_and_a_second_join_gives_the_same_bytes(folder: Path) -> None:
+    programme = media.programme(folder, TEXTS[:2])
+
+    first = joined(folder, programme).read_bytes()
+    second = joined(folder, programme).read_bytes()
+
+    assert first.index(b"moov") < first.index(b"mdat")
+    assert first == second
+
+
+def test_a_quiet_voice_reaches_the_same_loudness(folder: Path) -> None:
+    programme = media.programme(folder, TEXTS[:1])
+    media.write_voice(folder / "voice-0.wav", programme.parts[0].cues[-1].end, loudness=0.004)
+
+    verdict = check(joined(folder, programme), expected(programme))
+
+    assert verdict.loudness_lufs == pytest.approx(sound.TARGET_LUFS, abs=sound.TOLERANCE_LU)

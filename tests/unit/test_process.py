@@ -1,0 +1,89 @@
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bhiv import process
+from bhiv.errors import DiskFull, Interrupted, ToolFailed, ToolTimedOut
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-I", "-c", code]
+
+
+SLEEP = "import time; time.sleep(60)"
+SLEEPER = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {SLEEP!r}]); {SLEEP}"
+
+
+def test_output_is_returned() -> None:
+    finished = process.run(python("import sys; print(sys.stdin.read() * 2)"), stdin=b"ab", timeout_seconds=20)
+
+    assert finished.stdout == b"abab\n"
+
+
+def test_a_bad_end_says_the_last_words() -> None:
+    with pytest.raises(ToolFailed, match="ended with code 3: no such voice") as failed:
+        process.run(python("import sys; print('no such voice', file=sys.stderr); sys.exit(3)"), timeout_seconds=20)
+
+    assert (failed.value.returncode, failed.value.retryable) == (3, True)
+
+
+def test_a_stuck_child_is_ended_with_all_that_it_started() -> None:
+    with pytest.raises(ToolTimedOut):
+        process.run(python(SLEEPER), timeout_seconds=0.7)
+
+    # the fixture that looks for what is left running fails this test if the grandchild lives
+    assert not [child for child in psutil.Process().children(recursive=True) if child.is_running()]
+
+
+def test_a_stuck_child_that_does_not_read_is_ended() -> None:
+    with pytest.raises(ToolTimedOut), process.feed(python(SLEEP), timeout_seconds=0.7) as pipe:
+        while True:
+            pipe.write(bytes(1 << 20))
+
+
+def test_a_child_that_ends_early_is_reported_by_its_code() -> None:
+    with (
+        pytest.raises(ToolFailed, match="code 7"),
+        process.feed(python("raise SystemExit(7)"), timeout_seconds=20) as pipe,
+    ):
+        for _ in range(100):
+            pipe.write(bytes(1 << 20))
+
+
+def test_a_full_disk_is_named() -> None:
+    code = "import sys; print('av_interleaved_write_frame(): No space left on device', file=sys.stderr); sys.exit(228)"
+
+    with pytest.raises(DiskFull, match="free some space"):
+        process.run(python(code), timeout_seconds=20)
+
+
+def test_stop_ends_children_and_refuses_new_ones(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    code = f"import pathlib, time; pathlib.Path({str(started)!r}).touch(); time.sleep(60)"
+
+    def stop() -> None:
+        deadline = time.monotonic() + 20
+        while not started.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.stop_all()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    try:
+        with pytest.raises(Interrupted):
+            process.run(python(code), timeout_seconds=30)
+        with pytest.raises(Interrupted):
+            process.run(python("pass"), timeout_seconds=30)
+    finally:
+        stopper.join()
+        process.allow()
+    assert process.run(python("print(1)"), timeout_seconds=30).stdout == b"1\n"
+
+
+def test_an_error_while_feeding_ends_the_child() -> None:
+    with pytest.raises(ZeroDivisionError), process.feed(python(SLEEP), timeout_seconds=30):
+        raise ZeroDivisionError
