@@ -1,0 +1,1 @@
+"""What starts runs, where prefect.yaml can not say it."""

@@ -1,0 +1,1 @@
+"""Prefect flows: the verbs of the product; control flow only."""

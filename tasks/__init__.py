@@ -1,0 +1,1 @@
+"""Prefect tasks: one step of a video each, a few lines around one call into the library."""

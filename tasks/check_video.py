@@ -7,7 +7,7 @@ from bhiv.video.join import Video
 from tasks.step import here, shown, step
 
 
-@step("gate", "gate", "stitch")
+@step("gate", "gate")
 def check_video(video: Made[Video], expected: Expected) -> Made[Verdict]:
     """Refuse a video that is not what was asked for."""
     return shown(production.check_video(here(), video.result, expected))

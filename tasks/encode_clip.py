@@ -7,7 +7,7 @@ from bhiv.video.clip import Clip
 from tasks.step import here, shown, step
 
 
-@step("clip", "clip {label}", "render")
+@step("clip", "clip {label}")
 def encode_clip(
     label: str, run: str, move: Camera, drawn: Made[Drawn], captioned: Made[Captioned], frame: Frame
 ) -> Made[Clip]:

@@ -6,7 +6,7 @@ from bhiv.video.join import Programme, Video
 from tasks.step import here, shown, step
 
 
-@step("join", "join", "stitch")
+@step("join", "join")
 def join_video(run: str, programme: Programme) -> Made[Video]:
     """Join the clips, master the sound, add soft captions and chapters."""
     return shown(make_video(here(), run, programme))

@@ -8,7 +8,7 @@ from bhiv.settings import load_settings
 from tasks.step import here, step
 
 
-@step("storyboard", "storyboard", "storyboard")
+@step("storyboard", "storyboard")
 def make_storyboard(request: RenderRequest) -> Made[RenderPlan]:
     """Make the plan and keep it in the bucket."""
     return store_storyboard(here(), request, load_settings())

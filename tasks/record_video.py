@@ -9,7 +9,7 @@ from bhiv.video.join import Video
 from tasks.step import here, step
 
 
-@step("record", "record", "upload")
+@step("record", "record")
 def record_video(
     begun: Metadata, plan: RenderPlan, video: Made[Video], verdict: Made[Verdict], stages: dict[StepName, Stage]
 ) -> Made[Summary]:

@@ -6,7 +6,7 @@ from bhiv.production import Captioned, Frame, Narrated, make_captions
 from tasks.step import here, shown, step
 
 
-@step("captions", "captions {label}", "subtitles")
+@step("captions", "captions {label}")
 def set_captions(label: str, scene: Scene, narrated: Made[Narrated], style: Captions, frame: Frame) -> Made[Captioned]:
     """Set the captions to the narration's words."""
     return shown(make_captions(here(), scene, narrated.result, style, frame))

@@ -12,7 +12,6 @@ from pydantic import BaseModel
 
 from bhiv.cache import Made
 from bhiv.errors import BhivError
-from bhiv.record import StepName
 from bhiv.settings import load_settings
 from bhiv.workplace import Workplace, open_workplace
 
@@ -27,8 +26,8 @@ def can_help(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     return error.retryable if isinstance(error, BhivError) else isinstance(error, OSError)
 
 
-def step(name: str, run_name: str, tag: StepName) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Make a function a task that is tried three times, named for what it makes and tagged with its step.
+def step(name: str, run_name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Make a function a task that is tried three times and named for what it makes.
 
     Prefect's own cache stays off: it does not check that what it finds is still there.
     """
@@ -38,7 +37,6 @@ def step(name: str, run_name: str, tag: StepName) -> Callable[[Callable[P, R]], 
             fn=function,
             name=name,
             task_run_name=run_name,
-            tags=[tag],
             retries=2,
             retry_delay_seconds=exponential_backoff(backoff_factor=2),
             retry_jitter_factor=0.5,

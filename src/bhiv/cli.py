@@ -1,5 +1,6 @@
 """The `bhiv` command."""
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -34,9 +35,10 @@ def _plan_options(command: Any) -> Any:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Turn what goes wrong into one line on stderr and the exit code of its kind."""
+    """Turn what goes wrong into one line on stderr and the exit code of its kind; SIGTERM counts as SIGINT."""
     from bhiv.console import complain
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except InputRefused as error:
@@ -125,3 +127,7 @@ def down() -> None:
         settings = load_settings()
         stopped = stop_server(settings)
         click.echo(f"the Prefect server of {settings.home} {'has ended' if stopped else 'is not running'}")
+
+
+if __name__ == "__main__":
+    main()

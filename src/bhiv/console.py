@@ -20,6 +20,8 @@ _DOING = {
     "stitch": "joining",
     "upload": "delivering",
 }
+#: The steps whose results are kept and found again.
+_KEPT = ("images", "tts", "subtitles", "render", "stitch")
 
 
 @contextmanager
@@ -49,9 +51,11 @@ def progress_shown() -> Iterator[Callable[[Event], None]]:
 
 def summary_line(summary: Summary, target: str, seconds: float) -> str:
     """Return the one line that a finished video is announced with."""
-    stages = summary.stages.values()
-    made, cached = sum(stage.total for stage in stages), sum(stage.cached for stage in stages)
-    before = f", {cached} of {made} steps made before" if cached else ""
+    kept = [stage for step, stage in summary.stages.items() if step in _KEPT]
+    made, cached = sum(stage.total for stage in kept), sum(stage.cached for stage in kept)
+    if cached == made:
+        return f"{target}  {_clock(summary.duration_seconds)} long; nothing had to be made again ({seconds:.1f} s)"
+    before = f"; {cached} of {made} steps were made before" if cached else ""
     return f"{target}  {_clock(summary.duration_seconds)} long, made in {seconds:.1f} s{before}"
 
 

@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,36 +58,42 @@ def run(argv: Sequence[str], *, timeout_seconds: float, stdin: bytes = b"", cwd:
         DiskFull: it ended because no space was left.
         Interrupted: `stop_all()` was called.
     """
-    with _started(argv, cwd, stdout=subprocess.PIPE) as (child, stderr), _deadline(child, timeout_seconds) as late:
+    with _started(argv, cwd, stdout=subprocess.PIPE) as (child, stderr), _Deadline(child, timeout_seconds) as deadline:
         try:
             stdout, _ = child.communicate(stdin)
         except BrokenPipeError:  # it ended before it had read everything; its code says why
             stdout = b""
             child.wait()
         text = _read(stderr)
-        _check(argv, child, text, late)
+        _check(argv, child, text, deadline.passed)
     return Finished(stdout, text)
 
 
 @contextmanager
-def feed(argv: Sequence[str], *, timeout_seconds: float, cwd: Path | None = None) -> Iterator[IO[bytes]]:
-    """Start a command and yield its standard input; on leaving, close it and wait for a good end.
+def feed(
+    argv: Sequence[str], *, stall_seconds: float, cwd: Path | None = None
+) -> Iterator[Callable[[bytes | memoryview], None]]:
+    """Start a command and yield what writes to its standard input; on leaving, close it and wait for a good end.
 
-    Raises the same errors as `run`, whether the command or the writing failed first.
+    The command may take any time as a whole, but not `stall_seconds` without taking a write, or at its end. Raises the
+    same errors as `run`, whether the command or the writing failed first.
     """
-    with (
-        _started(argv, cwd, stdout=subprocess.DEVNULL) as (child, stderr),
-        _deadline(child, timeout_seconds) as late,
-    ):
+    with _started(argv, cwd, stdout=subprocess.DEVNULL) as (child, stderr), _Deadline(child, stall_seconds) as deadline:
         assert child.stdin is not None
-        _widen(child.stdin)
+        pipe = child.stdin
+        _widen(pipe)
+
+        def write(data: bytes | memoryview) -> None:
+            pipe.write(data)
+            deadline.restart()
+
         try:
-            yield child.stdin
-            child.stdin.close()
+            yield write
+            pipe.close()
         except BrokenPipeError:
             pass  # the child's code and last words say more than a broken pipe
         child.wait()
-        _check(argv, child, _read(stderr), late)
+        _check(argv, child, _read(stderr), deadline.passed)
 
 
 @contextmanager
@@ -113,21 +120,34 @@ def _started(
                 _close(pipe)
 
 
-@contextmanager
-def _deadline(child: "subprocess.Popen[bytes]", seconds: float) -> Iterator[threading.Event]:
-    late = threading.Event()
+class _Deadline:
+    """Kills a child's group when `seconds` have passed since the last restart."""
 
-    def end() -> None:
-        late.set()
-        _kill(child)
+    def __init__(self, child: "subprocess.Popen[bytes]", seconds: float) -> None:
+        self.passed = False
+        self._child, self._seconds = child, seconds
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.restart()
 
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield late
-    finally:
-        timer.cancel()
+    def restart(self) -> None:
+        """Count from now again."""
+        self._at = time.monotonic() + self._seconds
+
+    def __enter__(self) -> "_Deadline":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(max(0.0, self._at - time.monotonic())):
+            if time.monotonic() >= self._at:
+                self.passed = True
+                _kill(self._child)
+                return
 
 
 def _kill(child: "subprocess.Popen[bytes]") -> None:
@@ -138,9 +158,9 @@ def _kill(child: "subprocess.Popen[bytes]") -> None:
             return
 
 
-def _check(argv: Sequence[str], child: "subprocess.Popen[bytes]", stderr: str, late: threading.Event) -> None:
+def _check(argv: Sequence[str], child: "subprocess.Popen[bytes]", stderr: str, late: bool) -> None:
     tail = stderr[-_STDERR_TAIL:]
-    if late.is_set():
+    if late:
         raise ToolTimedOut(argv, child.returncode, tail, "was killed because it took too long")
     if child.returncode == 0:
         return

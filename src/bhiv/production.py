@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from textwrap import shorten
 
-from bhiv import captions, pictures, timeline
+from bhiv import captions, ffmpeg, pictures, timeline
 from bhiv.bucket import Artifact
 from bhiv.cache import Made, Step, recall
 from bhiv.captions import Cue
@@ -113,13 +113,16 @@ def make_clip(
         move=move,
         frames=captioned.frames,
         subtitles=captioned.subtitles,
+        encoder=" ".join([ffmpeg.VERSION, *clip.encoder_arguments(frame.quality, frame.fps)]),
         **frame.model_dump(),
     )
     key = clip.STEP.key(spec)
 
     def make() -> clip.Clip:
         with workplace.folder(run, "clip") as folder:
-            file = clip.encode(spec, workplace.bucket.fetch(drawn.image), folder, workplace.fonts)
+            file = clip.encode(
+                spec, workplace.bucket.fetch(drawn.image), folder, workplace.fonts, workplace.stall_seconds
+            )
             return clip.Clip(video=workplace.bucket.put_file(f"{key}.mp4", file, "video/mp4"), frames=captioned.frames)
 
     return recall(workplace.bucket, clip.STEP, key, make)

@@ -43,6 +43,12 @@ class Settings(BaseSettings):
         le=256,
         description="How many scenes are encoded at once; the number of cores.",
     )
+    stall_seconds: float = Field(
+        120,
+        gt=0,
+        allow_inf_nan=False,
+        description="An encoder that takes no frame for so long is ended and tried again.",
+    )
     max_scenes: int = Field(200, ge=1, le=10_000, description="The most scenes that one video may have.")
     max_script_bytes: int = Field(1_000_000, ge=1, description="The largest script, in bytes of UTF-8.")
     prefect_api_url: str | None = Field(

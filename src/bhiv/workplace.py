@@ -30,6 +30,8 @@ class Workplace:
     runs: Path
     #: TrueType files for libass.
     fonts: Path
+    #: An encoder that takes no frame for so long is ended.
+    stall_seconds: float
 
     @contextmanager
     def folder(self, run: str, step: str) -> Iterator[Path]:
@@ -40,7 +42,12 @@ class Workplace:
 
 def open_workplace(settings: Settings) -> Workplace:
     """Return the workplace that the settings describe; writes the fonts on the first use of a home."""
-    return Workplace(open_bucket(settings), settings.home / "work", fonts.font_folder(settings.home))
+    return Workplace(
+        bucket=open_bucket(settings),
+        runs=settings.home / "work",
+        fonts=fonts.font_folder(settings.home),
+        stall_seconds=settings.stall_seconds,
+    )
 
 
 @contextmanager

@@ -90,9 +90,10 @@ def write_clip(
         fps=fps,
         quality="standard",
         subtitles=subtitles,
+        encoder="",
     )
     picture = write_picture(work / "picture.png", shade=shade)
-    return encode(spec, picture, work, folder.parent / "home" / "fonts").rename(folder / name)
+    return encode(spec, picture, work, folder.parent / "home" / "fonts", 60).rename(folder / name)
 
 
 def grab(path: Path, at: Fraction | float, width: int = WIDTH, height: int = HEIGHT) -> NDArray[np.uint8]:

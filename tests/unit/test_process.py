@@ -40,18 +40,18 @@ def test_a_stuck_child_is_ended_with_all_that_it_started() -> None:
 
 
 def test_a_stuck_child_that_does_not_read_is_ended() -> None:
-    with pytest.raises(ToolTimedOut), process.feed(python(SLEEP), timeout_seconds=0.7) as pipe:
+    with pytest.raises(ToolTimedOut), process.feed(python(SLEEP), stall_seconds=0.7) as write:
         while True:
-            pipe.write(bytes(1 << 20))
+            write(bytes(1 << 20))
 
 
 def test_a_child_that_ends_early_is_reported_by_its_code() -> None:
     with (
         pytest.raises(ToolFailed, match="code 7"),
-        process.feed(python("raise SystemExit(7)"), timeout_seconds=20) as pipe,
+        process.feed(python("raise SystemExit(7)"), stall_seconds=20) as write,
     ):
         for _ in range(100):
-            pipe.write(bytes(1 << 20))
+            write(bytes(1 << 20))
 
 
 def test_a_full_disk_is_named() -> None:
@@ -85,5 +85,13 @@ def test_stop_ends_children_and_refuses_new_ones(tmp_path: Path) -> None:
 
 
 def test_an_error_while_feeding_ends_the_child() -> None:
-    with pytest.raises(ZeroDivisionError), process.feed(python(SLEEP), timeout_seconds=30):
+    with pytest.raises(ZeroDivisionError), process.feed(python(SLEEP), stall_seconds=30):
         raise ZeroDivisionError
+
+
+def test_a_slow_child_that_goes_on_reading_is_left_alone() -> None:
+    code = "import sys, time\nwhile sys.stdin.buffer.read(1 << 19): time.sleep(0.3)"
+
+    with process.feed(python(code), stall_seconds=1.5) as write:
+        for _ in range(6):
+            write(bytes(1 << 19))

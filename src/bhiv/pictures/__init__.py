@@ -1,0 +1,6 @@
+"""Offline pictures: designed slides and drawn places, chosen from a script's words, without network or model."""
+
+from bhiv.pictures.brief import Brief, brief_scenes
+from bhiv.pictures.drawing import draw, save
+
+__all__ = ["Brief", "brief_scenes", "draw", "save"]

@@ -1,0 +1,230 @@
+"""Briefs: what each scene's picture shows, chosen from the scene's own words."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+from pydantic import Field
+
+from bhiv.pictures.icons import has_icon
+from bhiv.pictures.reading import (
+    Figure,
+    count,
+    first_named,
+    is_listed,
+    named,
+    phrase,
+    plain,
+    quotation,
+    statement,
+    words,
+)
+from bhiv.plan import Contract, RenderPlan, Scene, Style
+
+LayoutName = Literal["title", "headline", "number", "quote", "landscape", "lotus"]
+PaletteName = Literal["dawn", "dusk", "night", "ocean", "forest", "ember", "lotus", "slate"]
+Motif = Literal[
+    "", "mountains", "sunrise", "night", "sea", "forest", "river", "city", "hills",
+    "seed", "sprout", "stem", "bud", "half", "bloom",
+]  # fmt: skip
+
+#: The motifs of a lotus's life; the others are places, the empty one is a plain backdrop.
+LOTUS_STAGES = frozenset({"seed", "sprout", "stem", "bud", "half", "bloom"})
+
+#: The light that suits a motif, where the text tells no mood.
+_LIGHT: dict[str, PaletteName] = {
+    "mountains": "dawn",
+    "sunrise": "dusk",
+    "night": "night",
+    "sea": "ocean",
+    "forest": "forest",
+    "river": "forest",
+    "city": "dusk",
+    "hills": "ember",
+    "seed": "ocean",
+    "sprout": "ocean",
+    "stem": "ocean",
+    "bud": "dawn",
+    "half": "dusk",
+    "bloom": "lotus",
+}
+#: Motifs and palettes that are a time of day.
+_HOURS = frozenset({"night", "sunrise"})
+_HOURLY = frozenset({"night", "dawn", "dusk"})
+#: Where no hour is seen.
+_UNDER_WATER = frozenset({"seed", "sprout", "stem"})
+#: Places that any mood suits.
+_ANY_LIGHT = frozenset({"mountains", "city", "hills"})
+
+
+class Brief(Contract):
+    """Everything that decides a picture's bytes; empty strings draw nothing."""
+
+    layout: LayoutName
+    palette: PaletteName
+    motif: Motif = Field("", description="What the backdrop shows; empty for a plain one.")
+    details: tuple[Literal["temple"], ...] = Field((), description="What else stands in the backdrop.")
+    icon: str = Field("", description="Name of a Material Design icon.")
+    kicker: str = Field("", description="Small line above the headline.")
+    headline: str = ""
+    lead: str = Field("", description="The sentence up to the number.")
+    figures: tuple[Figure, ...] = ()
+    follow: str = Field("", description="The sentence after the number.")
+    quote: str = Field("", description="Words to set large; its newlines stay.")
+    source: str = Field("", description="Who said it.")
+    quoted: bool = Field(False, description="Whether the words stand in quotation marks.")
+    language: str = "en"
+    seed: int = Field(0, ge=0, lt=1 << 32, description="Decides what the words leave open, such as a mountain's form.")
+    width: int = Field(ge=64, le=16_384, description="Pixels.")
+    height: int = Field(ge=64, le=16_384, description="Pixels.")
+
+
+def brief_scenes(plan: RenderPlan, width: int, height: int) -> tuple[Brief, ...]:
+    """Choose a picture of this size in pixels for every scene of the plan.
+
+    The first is the title. Nothing is shown that the scene's words don't say. Neighbours differ in layout, or in motif
+    where both are places. Scenes with an even index choose freely and those between them choose something else, so a
+    changed scene changes no briefs but its own and its neighbours', unless it was the only one to name the lotus.
+    """
+    has_lotus = any("lotus" in named(text, "subject") for text in (plan.title, *map(_said, plan.scenes)))
+    told = [_offers(plan, scene, has_lotus, width, height) for scene in plan.scenes]
+    chosen = [_title(plan, has_lotus, width, height), *(offers[0] for offers in told[1:])]
+    for index in range(1, len(chosen), 2):
+        neighbours = (chosen[index - 1], *chosen[index + 1 : index + 2])
+        chosen[index] = next(
+            (offer for offer in told[index] if not any(_alike(offer, other) for other in neighbours)), told[index][0]
+        )
+    return tuple(chosen)
+
+
+def _alike(first: Brief, second: Brief) -> bool:
+    if first.motif and second.motif:
+        return first.motif == second.motif
+    return first.layout == second.layout
+
+
+def _title(plan: RenderPlan, has_lotus: bool, width: int, height: int) -> Brief:
+    opening = plan.scenes[0]
+    about = f"{plan.title}\n{_said(opening)}"
+    motif: Motif = "bloom" if has_lotus else _motif(plan.title, False) or _motif(about, False)
+    return Brief(
+        layout="title",
+        palette=_palette(plan, plan.title, motif),
+        motif=motif,
+        details=("temple",) if _has_temple(about) else (),
+        icon="" if motif else _icon(about),
+        headline=plan.title,
+        language=plan.language,
+        seed=_seed(plan.title),
+        width=width,
+        height=height,
+    )
+
+
+def _offers(plan: RenderPlan, scene: Scene, has_lotus: bool, width: int, height: int) -> Sequence[Brief]:
+    """Return the pictures that fit a scene, the best first; there are always three that differ from each other."""
+    said, spoken = _said(scene), plain(scene.narration)
+    motif = _motif(said, has_lotus)
+    heading = (scene.title or "").strip()
+    common = Brief(
+        layout="headline", palette=_palette(plan, said, ""), language=plan.language, seed=_seed(said), width=width,
+        height=height,
+    )  # fmt: skip
+    offers: list[Brief] = []
+    if not heading and (struck := count(spoken)):
+        told = {"lead": struck.lead, "figures": struck.figures, "follow": struck.follow}
+        offers.append(common.model_copy(update={"layout": "number", "icon": _icon(said), **told}))
+    if not heading and (quoted := quotation(spoken)):
+        offers.append(_quote(common, quoted.text, quoted.source, quoted.marked))
+    if motif:
+        offers.append(_place(plan, common, said, motif, heading))
+    headline = heading or phrase(spoken) or phrase(said) or plan.title
+    kicker = plan.title if len(plan.title) <= 44 and plan.title != headline else ""
+    offers.append(
+        common.model_copy(update={"headline": headline, "kicker": kicker, "icon": _icon(headline) or _icon(said)})
+    )
+    offers.append(_quote(common, heading or statement(spoken) or headline, "", marked=False))
+    spare: Motif = "hills" if motif != "hills" else "mountains"
+    return [*offers, _place(plan, common, said, spare, heading)]
+
+
+def _quote(common: Brief, text: str, source: str, marked: bool) -> Brief:
+    return common.model_copy(update={"layout": "quote", "quote": text, "source": source, "quoted": marked})
+
+
+def _place(plan: RenderPlan, common: Brief, said: str, motif: Motif, heading: str) -> Brief:
+    return common.model_copy(
+        update={
+            "layout": "lotus" if motif in LOTUS_STAGES else "landscape",
+            "palette": _palette(plan, said, motif),
+            "motif": motif,
+            "details": ("temple",) if _has_temple(said) else (),
+            "headline": heading,
+        }
+    )
+
+
+def _said(scene: Scene) -> str:
+    """Return the scene's words, those about its picture first."""
+    prompt = scene.picture.prompt if scene.picture else ""
+    return "\n".join(filter(None, (prompt, scene.title or "", plain(scene.narration))))
+
+
+def _motif(text: str, has_lotus: bool) -> Motif:
+    """Return the place that a text names, or the lotus's stage where the script is about one; empty for none."""
+    if has_lotus:
+        stages = named(text, "lotus")
+        if stages:
+            return _motif_named(stages[-1])
+        if "lotus" in named(text, "subject"):
+            return "bloom"
+    # A sea at dawn is a sea, in dawn's colours; only where no place is named is the hour itself the picture.
+    place = min(first_named(text, "places"), key=_HOURS.__contains__, default="")
+    return _motif_named(place)
+
+
+def _motif_named(name: str) -> Motif:
+    assert name in get_args(Motif), f"vocabulary.toml names the motif {name!r}, which can't be drawn"
+    motif: Motif = name  # type: ignore[assignment]  # just asserted
+    return motif
+
+
+def _has_temple(text: str) -> bool:
+    return "temple" in named(text, "subject")
+
+
+def _palette(plan: RenderPlan, text: str, motif: str) -> PaletteName:
+    if plan.style != "auto":
+        return _palette_named(plan.style)
+    moods = first_named(text, "moods")
+    hours = [mood for mood in moods if mood in _HOURLY]
+    if motif and hours and motif not in _UNDER_WATER:
+        return _palette_named(hours[0])
+    if motif in _LIGHT and not (moods and motif in _ANY_LIGHT):
+        return _LIGHT[motif]
+    moods += first_named(plan.title, "moods")
+    if moods:
+        return _palette_named(moods[0])
+    names: tuple[PaletteName, ...] = get_args(PaletteName)
+    return names[_seed(plan.title) % len(names)]
+
+
+def _palette_named(name: Style | str) -> PaletteName:
+    assert name in get_args(PaletteName), f"there is no palette {name!r}"
+    palette: PaletteName = name  # type: ignore[assignment]  # just asserted
+    return palette
+
+
+def _icon(text: str) -> str:
+    """Return the icon of the first word that has one; empty when none has."""
+    for word in words(text):
+        meant = first_named(word, "icons")
+        if meant:
+            return meant[0]
+        if len(word) > 2 and has_icon(word) and not is_listed(word, "stop") and not is_listed(word, "not_icons"):
+            return word
+    return ""
+
+
+def _seed(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

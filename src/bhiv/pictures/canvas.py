@@ -1,0 +1,211 @@
+"""The canvas: a picture while it is drawn, in linear light, so that glows, fog and edges mix as light does.
+
+What is soft is computed at an eighth of the size and enlarged; only edges are computed at full size.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bhiv.pictures.palette import GAMMA, Colour
+
+Field = NDArray[np.float32]
+
+#: Soft things are computed at this fraction of the size.
+COARSE = 8
+#: Standard deviation of the grain, of 255; less, and x264 makes bands out of gradients.
+_GRAIN = 2.5
+_TILE = 512
+#: Bits of a fraction in OpenCV's integer coordinates.
+_SHIFT = 4
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels; right and bottom lie outside of it."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        """Its length from left to right."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        """Its length from top to bottom."""
+        return self.bottom - self.top
+
+
+class Canvas:
+    """Height x width x 3 of linear light, with the marks that say where text was written."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width = width
+        self.height = height
+        self.light: Field = np.zeros((height, width, 3), np.float32)
+        #: Where text was written and in which colour.
+        self.inscribed: list[tuple[Box, Colour]] = []
+
+    @property
+    def unit(self) -> float:
+        """A hundredth of the shorter side, in pixels; what lengths are told in, so that every size looks alike."""
+        return min(self.width, self.height) / 100
+
+    @property
+    def upright(self) -> bool:
+        """Whether it is no wider than high, so that things go below instead of beside each other."""
+        return self.height > self.width * 0.95
+
+    @property
+    def safe(self) -> Box:
+        """Where text may stand: the camera crops the rim, captions take the bottom."""
+        return Box(self.width * 0.12, self.height * 0.13, self.width * 0.88, self.height * 0.68)
+
+    def grid(self) -> tuple[Field, Field]:
+        """Return x (1 x n) and y (m x 1), 0 to 1, of the centres of a coarse field's cells."""
+        columns, rows = max(self.width // COARSE, 2), max(self.height // COARSE, 2)
+        x = ((np.arange(columns) + 0.5) / columns).astype(np.float32)
+        y = ((np.arange(rows) + 0.5) / rows).astype(np.float32)
+        return x[None, :], y[:, None]
+
+    def enlarge(self, field: Field) -> Field:
+        """Return a coarse field at full size."""
+        return _resized(field, self.width, self.height)
+
+    def cover(self, field: Field) -> None:
+        """Put a coarse field of colours over everything."""
+        self.light = self.enlarge(field)
+
+    def dim(self, field: Field) -> None:
+        """Multiply the light by a coarse field of factors."""
+        cv2.multiply(self.light, cv2.merge([self.enlarge(field)] * 3), dst=self.light)
+
+    def blend(self, mask: NDArray[np.uint8] | Field, left: float, top: float, tint: Colour | Field) -> None:
+        """Lay a colour, or a picture of the mask's size, over the canvas where the mask (0-255 or 0.0-1.0) says so.
+
+        What lies outside the canvas is left out.
+        """
+        window = self._window(round(left), round(top), mask.shape)
+        if window is None:
+            return
+        here, there = window
+        part = mask[there]
+        share = part.astype(np.float32) / np.float32(255) if part.dtype == np.uint8 else part
+        spread = cv2.merge([share] * 3)
+        region = self.light[here]
+        if isinstance(tint, np.ndarray):
+            change = cv2.subtract(region, tint[there])
+        else:
+            change = cv2.subtract(region, cast(Field, (*tint, 0.0)))  # OpenCV takes a scalar; its stubs know none
+        cv2.multiply(change, spread, dst=change)
+        self.light[here] = region - change
+
+    def add(self, field: Field, left: float, top: float) -> None:
+        """Add light: height x width x 3 at a place in pixels."""
+        window = self._window(round(left), round(top), field.shape)
+        if window is not None:
+            here, there = window
+            self.light[here] += field[there]
+
+    def polygon(self, points: NDArray[np.floating], tint: Colour, opacity: float = 1.0) -> None:
+        """Fill an outline given as n x 2 pixels, with smooth edges."""
+        self.polygons([points], tint, opacity)
+
+    def polygons(self, outlines: Sequence[NDArray[np.floating]], tint: Colour, opacity: float = 1.0) -> None:
+        """Fill several outlines in one colour; where they overlap nothing is added."""
+        if not outlines:
+            return
+        corners = np.concatenate(outlines)
+        left, top = np.maximum(np.floor(corners.min(0)) - 2, 0)
+        right, bottom = np.minimum(np.ceil(corners.max(0)) + 2, (self.width, self.height))
+        if right <= left or bottom <= top:
+            return
+        mask = np.zeros((int(bottom - top), int(right - left)), np.uint8)
+        shifted = [np.rint((one - (left, top)) * (1 << _SHIFT)).astype(np.int32) for one in outlines]
+        for one in shifted:  # one at a time: together, OpenCV leaves a hole where two overlap
+            cv2.fillPoly(mask, [one], round(255 * opacity), cv2.LINE_AA, _SHIFT)
+        self.blend(mask, left, top, tint)
+
+    def disc(self, x: float, y: float, radius: float, tint: Colour, opacity: float = 1.0) -> None:
+        """Fill a circle."""
+        self.polygon(ellipse(x, y, radius, radius), tint, opacity)
+
+    def ring(self, x: float, y: float, radius: float, thickness: float, tint: Colour, opacity: float) -> None:
+        """Draw a circle's line."""
+        outer, inner = ellipse(x, y, radius, radius), ellipse(x, y, radius - thickness, radius - thickness)
+        # A bridge there and back makes one outline of two circles.
+        self.polygon(np.concatenate([outer, outer[:1], inner[:1], inner[::-1]]), tint, opacity)
+
+    def bar(self, box: Box, tint: Colour, opacity: float = 1.0) -> None:
+        """Fill a rectangle with round ends."""
+        radius = min(box.width, box.height) / 2
+        turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+        x = np.where(np.cos(turn) >= 0, box.right - radius, box.left + radius) + radius * np.cos(turn)
+        y = np.where(np.sin(turn) >= 0, box.bottom - radius, box.top + radius) + radius * np.sin(turn)
+        self.polygon(np.stack([x, y], 1), tint, opacity)
+
+    def glow(self, x: float, y: float, radius: float, tint: Colour, strength: float, flat: float = 1.0) -> None:
+        """Add soft light around a point, gone at about three radii; `flat` below 1 presses it to an ellipse."""
+        reach = radius * 3.2
+        size = max(int(reach * 2 / COARSE), 4)
+        axis = (np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1
+        away = (axis[None, :] ** 2 + axis[:, None] ** 2) * np.float32(3.2**2)
+        fall = np.maximum(np.exp(-away * 0.9) - np.float32(np.exp(-9.2)), 0) * np.float32(strength)
+        full = max(int(reach * 2), 4)
+        field = fall[..., None] * np.asarray(tint, np.float32)
+        self.add(_resized(field, full, max(int(full * flat), 4)), x - reach, y - reach * flat)
+
+    def developed(self) -> NDArray[np.uint8]:
+        """Return the picture as 8-bit RGB, with grain."""
+        curve = cv2.pow(np.clip(self.light, 0.0, 1.0), 1 / GAMMA)
+        # One tile over and over: nobody sees the period in noise this faint.
+        down, right = max(self.height - _TILE, 0), max(self.width - _TILE, 0)
+        noise = cv2.copyMakeBorder(_grain(), 0, down, 0, right, cv2.BORDER_WRAP)[: self.height, : self.width]
+        picture = cv2.addWeighted(curve, 255.0, cv2.merge([noise] * 3), 1.0, 0.0, dtype=cv2.CV_8U)
+        return np.asarray(picture, np.uint8)
+
+    def _window(
+        self, left: int, top: int, shape: tuple[int, ...]
+    ) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
+        right, bottom = min(left + shape[1], self.width), min(top + shape[0], self.height)
+        x, y = max(left, 0), max(top, 0)
+        if right <= x or bottom <= y:
+            return None
+        here = (slice(y, bottom), slice(x, right))
+        return here, (slice(y - top, bottom - top), slice(x - left, right - left))
+
+
+def ellipse(x: float, y: float, across: float, down: float) -> NDArray[np.floating]:
+    """Return the outline of an ellipse with these half axes as 96 x 2 pixels."""
+    turn = np.linspace(0, 2 * np.pi, 96, endpoint=False)
+    return np.stack([x + across * np.cos(turn), y + down * np.sin(turn)], 1)
+
+
+def ramp(at: Field, stops: Sequence[tuple[float, Colour]]) -> Field:
+    """Return the colours of a gradient at places; the stops' places rise."""
+    places = [place for place, _ in stops]
+    channels = [np.interp(at, places, [colour[channel] for _, colour in stops]) for channel in range(3)]
+    return np.stack(channels, -1).astype(np.float32)
+
+
+def smooth(at: NDArray[np.floating]) -> Field:
+    """Return 0 up to 0, 1 from 1, and a curve without corners between."""
+    t = np.clip(at, 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+
+def _resized(field: Field, width: int, height: int) -> Field:
+    return np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+@lru_cache(maxsize=1)
+def _grain() -> Field:
+    noise = np.random.default_rng(20).standard_normal((_TILE, _TILE), dtype=np.float32)
+    return noise * np.float32(_GRAIN)

@@ -1,0 +1,64 @@
+"""The environment variables under which Prefect keeps to the home, for the kept server and for those who use it."""
+
+from pathlib import Path
+
+from bhiv.settings import inherited_environment
+
+#: What a user may tune in the flows of a kept server; any other `PREFECT_*` could lead to another server or database.
+_TUNING = ("PREFECT_LOGGING_", "PREFECT_TASKS_")
+
+
+def server_environment(home: Path, port: int) -> dict[str, str]:
+    """The whole environment of the kept server: no `PREFECT_*` of the user's gets in."""
+    address = f"http://127.0.0.1:{port}"
+    users = {name: value for name, value in inherited_environment().items() if not name.startswith("PREFECT_")}
+    return (
+        users
+        | _common(home, f"{address}/api")
+        | {
+            "PREFECT_LOGGING_COLORS": "false",
+            "PREFECT_LOGGING_TO_API_ENABLED": "false",
+            "PREFECT_SERVER_API_HOST": "127.0.0.1",
+            "PREFECT_SERVER_API_PORT": str(port),
+            # By default every web page that the user visits may talk to the server.
+            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"{address},http://localhost:{port}",
+            "PREFECT_SERVER_UI_API_URL": f"{address}/api",
+            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+            # By default Prefect unpacks its pages into site-packages.
+            "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "server" / "ui"),
+        }
+    )
+
+
+def client_environment(home: Path, api_url: str, *, kept: bool, verbose: bool = False) -> dict[str, str]:
+    """The variables of a process that runs flows, to be put in place of all its `PREFECT_*` before it imports prefect.
+
+    With a server that is not `kept` by BHIV the user's own variables stay (keys, headers). What the flows log goes to
+    the server; with `verbose` also to stderr.
+    """
+    own = _common(home, api_url) | {
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "NOTSET" if verbose else "CRITICAL",
+        "PREFECT_INTERNAL_LOGGING_LEVEL": "ERROR" if verbose else "CRITICAL",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+    }
+    users = inherited_environment().items()
+    return own | {name: value for name, value in users if name.startswith(_TUNING if kept else "PREFECT_")}
+
+
+def _common(home: Path, api_url: str) -> dict[str, str]:
+    return _past_the_proxy() | {
+        "DO_NOT_TRACK": "1",
+        "PREFECT_API_URL": api_url,
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_PROFILES_PATH": str(home / "prefect" / "profiles.toml"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    }
+
+
+def _past_the_proxy() -> dict[str, str]:
+    # A company's proxy would be asked for the server on this machine. Both spellings are in use.
+    users = inherited_environment()
+    return {
+        name: ",".join(filter(None, [users.get(name), "127.0.0.1", "localhost"])) for name in ("NO_PROXY", "no_proxy")
+    }

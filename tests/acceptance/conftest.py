@@ -1,0 +1,120 @@
+"""The real command on a home that all acceptance tests share, so that its server starts once."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+BHIV = str(Path(sys.executable).with_name("bhiv"))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What `--json` printed."""
+        printed: dict[str, Any] = json.loads(self.out)
+        return printed
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A folder to work in, with a bucket of its own, and the shared home."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    @property
+    def bucket(self) -> Path:
+        return Path(self.environment["BHIV_BUCKET_DIR"])
+
+    def bhiv(
+        self,
+        *arguments: object,
+        stdin: bytes = b"",
+        timeout: float = 240,
+        before: tuple[str, ...] = (),
+        **settings: str,
+    ) -> Ended:
+        """Run the command to its end, behind the words `before`."""
+        ended = subprocess.run(
+            [*before, BHIV, *map(str, arguments)],
+            cwd=self.folder, env={**self.environment, **settings}, input=stdin, capture_output=True, timeout=timeout,
+        )  # fmt: skip
+        return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+
+    def start(self, *arguments: object, **settings: str) -> "subprocess.Popen[bytes]":
+        """Start the command and go on."""
+        return subprocess.Popen(
+            [BHIV, *map(str, arguments)],
+            cwd=self.folder, env={**self.environment, **settings}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file into the folder."""
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def kept(self, segment: str) -> list[str]:
+        """Names of what the bucket holds in a segment."""
+        return sorted(path.name for path in (self.bucket / segment).glob("*"))
+
+    def metadata(self) -> list[dict[str, Any]]:
+        """The metadata of every attempt, oldest first."""
+        return [json.loads(path.read_text()) for path in sorted((self.bucket / "logs").glob("*.json"))]
+
+
+def environment(home: Path, users_home: Path) -> dict[str, str]:
+    """The environment of a fresh account: nothing of whoever runs the tests but the path."""
+    return {
+        "PATH": os.environ["PATH"],
+        "LANG": "C.UTF-8",
+        "HOME": str(users_home),
+        "BHIV_HOME": str(home),
+    }
+
+
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A home whose server is ended after the last test."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "user").mkdir()
+    shared = environment(folder / ".bhiv", folder / "user")
+    yield shared
+    subprocess.run([BHIV, "down"], env=shared, cwd=folder, check=True, capture_output=True, timeout=60)
+    assert list((folder / "user").iterdir()) == [], "something was written to the user's home"
+
+
+@pytest.fixture
+def shop(tmp_path: Path, shared_home: dict[str, str]) -> Shop:
+    """A folder of the test's own."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    return Shop(folder, {**shared_home, "BHIV_BUCKET_DIR": str(tmp_path / "bucket")})
+
+
+@pytest.fixture
+def make_shop(tmp_path: Path, shared_home: dict[str, str]) -> Callable[[Path], Shop]:
+    """Shops with a bucket elsewhere."""
+
+    def make(bucket: Path) -> Shop:
+        folder = tmp_path / "elsewhere"
+        folder.mkdir()
+        return Shop(folder, {**shared_home, "BHIV_BUCKET_DIR": str(bucket)})
+
+    return make
