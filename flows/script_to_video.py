@@ -22,6 +22,7 @@ from tasks.draw_picture import draw_picture
 from tasks.encode_clip import encode_clip
 from tasks.join_video import join_video
 from tasks.make_storyboard import make_storyboard
+from tasks.master_sound import master_sound
 from tasks.record_video import record_video
 from tasks.set_captions import set_captions
 from tasks.speak_narration import speak_narration
@@ -55,10 +56,15 @@ def script_to_video(request: RenderRequest) -> Summary:
 
         frame = Frame.of(plan)
         scenes = _Scenes(plan, frame, run)
-        watch.collect(images=scenes.drawn, tts=scenes.narrated, subtitles=scenes.captioned, render=scenes.clips)
-
+        watch.collect(
+            images=scenes.drawn,
+            tts=scenes.narrated,
+            subtitles=scenes.captioned,
+            render=scenes.clips,
+            stitch=[scenes.sound],
+        )
         programme = programme_of(
-            plan, [*map(result, scenes.narrated)], [*map(result, scenes.captioned)], [*map(result, scenes.clips)]
+            plan, [*map(result, scenes.captioned)], [*map(result, scenes.clips)], result(scenes.sound)
         )
         video = join_video.submit(run, programme)
         verdict = check_video.submit(later(video), expected_of(programme, frame))
@@ -86,6 +92,8 @@ class _Scenes:
             set_captions.submit(label, scene, later(narrated), plan.captions, frame)
             for label, scene, narrated in zip(labels, plan.scenes, self.narrated, strict=True)
         ]
+        # Before the clips: it is then done while they are encoded, and the join has only to copy.
+        self.sound = master_sound.submit(run, [*map(later, self.narrated)], [*map(later, self.captioned)], frame)
         self.clips = [
             encode_clip.submit(label, run, move, later(drawn), later(captioned), frame)
             for label, move, drawn, captioned in zip(labels, moves, self.drawn, self.captioned, strict=True)

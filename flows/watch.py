@@ -41,7 +41,7 @@ class Watch:
         """Wait until every step's runs have ended, in whatever order they do; raises what the first failing one did."""
         steps = {future.task_run_id: STEPS[STEPS.index(step)] for step, futures in work.items() for future in futures}
         for step in steps.values():
-            self._progress.expect(step, len(work[step]))
+            self._progress.expect(step)
         for future in as_completed([future for futures in work.values() for future in futures]):
             step = steps[future.task_run_id]
             self._progress.current = step

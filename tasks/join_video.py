@@ -8,5 +8,5 @@ from tasks.step import here, shown, step
 
 @step("join", "join")
 def join_video(run: str, programme: Programme) -> Made[Video]:
-    """Join the clips, master the sound, add soft captions and chapters."""
+    """Join the clips with the sound, soft captions and chapters."""
     return shown(make_video(here(), run, programme))

@@ -9,10 +9,10 @@ from bhiv.bucket import Artifact
 from bhiv.cache import Made, Step, recall
 from bhiv.captions import Cue
 from bhiv.pictures import Brief
-from bhiv.plan import Camera, Captions, Contract, Frames, Quality, RenderPlan, Scene
+from bhiv.plan import Camera, Captions, Contract, Frames, Quality, RenderPlan, Samples, Scene
 from bhiv.speech import Spoken, Voice, narrate
 from bhiv.speech.pauses import without_pauses
-from bhiv.video import clip, gate, join
+from bhiv.video import clip, gate, join, sound
 from bhiv.workplace import Workplace
 
 
@@ -80,8 +80,8 @@ def make_narration(workplace: Workplace, run: str, scene: Scene, language: str, 
     def make() -> Narrated:
         with workplace.folder(run, "narration") as folder:
             spoken = narrate(scene.narration, language, voice, folder / "narration.wav")
-            sound = workplace.bucket.put_file(f"{key}.wav", folder / "narration.wav", "audio/wav")
-            return Narrated(sound=sound, spoken=spoken)
+            stored = workplace.bucket.put_file(f"{key}.wav", folder / "narration.wav", "audio/wav")
+            return Narrated(sound=stored, spoken=spoken)
 
     return recall(workplace.bucket, NARRATION, key, make)
 
@@ -128,15 +128,38 @@ def make_clip(
     return recall(workplace.bucket, clip.STEP, key, make)
 
 
+def make_sound(
+    workplace: Workplace, run: str, narrated: Sequence[Narrated], captioned: Sequence[Captioned], frame: Frame
+) -> Made[sound.Mastered]:
+    """Lay the narrations on the frame grid and master the whole; scenes are given in order."""
+    shots = timeline.lay_out(made.frames for made in captioned)
+    starts = [Samples(timeline.sample_at(shot.start, frame.fps) + timeline.LEAD) for shot in shots]
+    soundtrack = sound.Soundtrack(
+        voicings=tuple(
+            sound.Voicing(narration=made.sound, start=start) for made, start in zip(narrated, starts, strict=True)
+        ),
+        length=timeline.sample_at(shots[-1].end, frame.fps),
+    )
+    bucket, key = workplace.bucket, sound.STEP.key(soundtrack)
+
+    def make() -> sound.Mastered:
+        with workplace.folder(run, "sound") as folder:
+            file = sound.master(soundtrack, [bucket.fetch(made.sound) for made in narrated], folder)
+            return sound.Mastered(sound=bucket.put_file(f"{key}.m4a", file, "audio/mp4"))
+
+    return recall(bucket, sound.STEP, key, make)
+
+
 def make_video(workplace: Workplace, run: str, programme: join.Programme) -> Made[join.Video]:
-    """Join the clips, master the sound, and write the caption files."""
+    """Join the clips and the sound, and write the caption files."""
     bucket, key = workplace.bucket, join.STEP.key(programme)
 
     def make() -> join.Video:
         with workplace.folder(run, "join") as folder:
             clips = [bucket.fetch(part.clip) for part in programme.parts]
-            narrations = [bucket.fetch(part.narration) for part in programme.parts]
-            video = bucket.put_file(f"{key}.mp4", join.join(programme, clips, narrations, folder), "video/mp4")
+            video = bucket.put_file(
+                f"{key}.mp4", join.join(programme, clips, bucket.fetch(programme.sound), folder), "video/mp4"
+            )
         cues = programme.cues
         return join.Video(
             video=video,
@@ -155,16 +178,15 @@ def check_video(workplace: Workplace, video: join.Video, expected: gate.Expected
 
 
 def programme_of(
-    plan: RenderPlan, narrated: Sequence[Narrated], captioned: Sequence[Captioned], clips: Sequence[clip.Clip]
+    plan: RenderPlan, captioned: Sequence[Captioned], clips: Sequence[clip.Clip], mastered: sound.Mastered
 ) -> join.Programme:
     """Return what the join makes of a plan's scenes, given in order."""
-    shots = timeline.lay_out(made.frames for made in clips)
-    rows = zip(clips, narrated, captioned, shots, _chapters(plan), strict=True)
+    shots = timeline.lay_out(made.frames for made in captioned)
+    rows = zip(clips, captioned, shots, _chapters(plan), strict=True)
     parts = tuple(
-        join.Part(clip=made.video, narration=heard.sound, cues=shown.cues, shot=shot, title=title)
-        for made, heard, shown, shot, title in rows
+        join.Part(clip=made.video, cues=shown.cues, shot=shot, title=title) for made, shown, shot, title in rows
     )
-    return join.Programme(parts=parts, fps=plan.fps, language=plan.language, title=plan.title)
+    return join.Programme(parts=parts, sound=mastered.sound, fps=plan.fps, language=plan.language, title=plan.title)
 
 
 def expected_of(programme: join.Programme, frame: Frame) -> gate.Expected:

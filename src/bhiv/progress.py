@@ -41,9 +41,9 @@ class Progress:
     expected: dict[StepName, int] = field(default_factory=dict)
     current: StepName = "storyboard"
 
-    def expect(self, step: StepName, total: int) -> None:
-        """Say how many runs a step will have."""
-        self.expected[step] = total
+    def expect(self, step: StepName) -> None:
+        """Say that a step will have one run more."""
+        self.expected[step] = self.expected.get(step, 0) + 1
 
     def count(self, step: StepName, made: Made[Any]) -> Event:
         """Count one ended run of a step, tell those who watch, and return what they were told."""

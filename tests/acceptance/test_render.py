@@ -49,7 +49,7 @@ def test_json_says_what_was_made_and_the_bucket_keeps_it(shop: Shop) -> None:
     assert summary["storyboard_source"] == "rules"
     assert list(summary["stages"]) == ["storyboard", *MADE_STEPS, "upload"]
     assert {step: stage["total"] for step, stage in summary["stages"].items()} == {
-        "storyboard": 1, "images": 3, "tts": 3, "subtitles": 3, "render": 3, "stitch": 2, "upload": 1,
+        "storyboard": 1, "images": 3, "tts": 3, "subtitles": 3, "render": 3, "stitch": 3, "upload": 1,
     }  # fmt: skip
     assert shop.kept("scripts") == [f"{content}_script.txt"]
     assert shop.kept("storyboards") == [f"{content}_storyboard.json"]
@@ -86,7 +86,7 @@ def test_a_changed_scene_makes_that_scene_and_the_join(shop: Shop) -> None:
 
     changed = shop.bhiv("render", "story.txt", "--json", *SMALL)
 
-    assert made_anew(changed.summary) == {"images": 1, "tts": 1, "subtitles": 1, "render": 1, "stitch": 2}
+    assert made_anew(changed.summary) == {"images": 1, "tts": 1, "subtitles": 1, "render": 1, "stitch": 3}
 
 
 @pytest.mark.parametrize("damage", ["delete", "truncate", "flip"])

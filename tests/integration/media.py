@@ -1,6 +1,7 @@
 """Small real media for tests: pictures, narrations and finished scenes at a size that encodes in no time."""
 
 import wave
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from bhiv import captions, ffmpeg, process, timeline
 from bhiv.bucket import Artifact
 from bhiv.plan import SAMPLE_RATE, Camera, Captions, Frames, Samples
 from bhiv.speech.words import Word
-from bhiv.video import camera
+from bhiv.video import camera, sound
 from bhiv.video.clip import ClipSpec, encode
-from bhiv.video.join import Part, Programme
+from bhiv.video.join import Part, Programme, join
 
 WIDTH, HEIGHT, FPS = 320, 180, 25
 SOMEWHERE = Artifact(key="clips/a", sha256="", size=0, media_type="")
@@ -64,8 +65,20 @@ def programme(folder: Path, texts: list[str], fps: int = FPS, style: Captions = 
         write_voice(folder / f"voice-{number}.wav", length)
         burned = captions.to_ass(cue, style=style, width=WIDTH, height=HEIGHT, offset=timeline.LEAD)
         write_clip(folder, f"clip-{number}.mp4", shot.frames, burned, fps=fps, shade=60 + 20 * number)
-        parts.append(Part(clip=SOMEWHERE, narration=SOMEWHERE, shot=shot, cues=cue, title=text[:12].strip()))
-    return Programme(parts=tuple(parts), fps=fps, language="en", title="A programme")
+        parts.append(Part(clip=SOMEWHERE, shot=shot, cues=cue, title=text[:12].strip()))
+    return Programme(parts=tuple(parts), sound=SOMEWHERE, fps=fps, language="en", title="A programme")
+
+
+def join_all(folder: Path, programme: Programme, numbers: Sequence[int] | None = None) -> Path:
+    """Master the voices and join the clips that `programme` wrote; `numbers` says which file each part takes."""
+    taken = numbers or range(len(programme.parts))
+    starts = [timeline.sample_at(part.shot.start, programme.fps) + timeline.LEAD for part in programme.parts]
+    soundtrack = sound.Soundtrack(
+        voicings=tuple(sound.Voicing(narration=SOMEWHERE, start=Samples(start)) for start in starts),
+        length=timeline.sample_at(programme.parts[-1].shot.end, programme.fps),
+    )
+    mastered = sound.master(soundtrack, [folder / f"voice-{number}.wav" for number in taken], folder)
+    return join(programme, [folder / f"clip-{number}.mp4" for number in taken], mastered, folder)
 
 
 def write_clip(

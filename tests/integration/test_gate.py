@@ -6,7 +6,6 @@ import pytest
 from bhiv import ffmpeg, process
 from bhiv.errors import GateRejected, ToolFailed
 from bhiv.video.gate import Expected, check
-from bhiv.video.join import join
 from bhiv.workplace import Workplace
 from tests.integration import media
 
@@ -17,9 +16,7 @@ def good(tmp_path: Path, workplace: Workplace) -> tuple[Path, Expected]:
     folder = tmp_path / "work"
     folder.mkdir()
     programme = media.programme(folder, ["A good video has sound.", "And it has pictures too."])
-    names = [folder / f"{kind}-{number}" for kind in ("clip", "voice") for number in (0, 1)]
-    clips, voices = [path.with_suffix(".mp4") for path in names[:2]], [path.with_suffix(".wav") for path in names[2:]]
-    video = join(programme, clips, voices, folder)
+    video = media.join_all(folder, programme)
     wanted = Expected(width=media.WIDTH, height=media.HEIGHT, fps=media.FPS, frames=programme.frames, spoken=True)
     return video, wanted
 

@@ -1,5 +1,6 @@
 """A scene's clip: frames from the camera, captions burned in, one encode, no sound."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -63,8 +64,18 @@ def encoder_arguments(quality: Quality, fps: int) -> list[str]:
     ]
 
 
-def encode(spec: ClipSpec, picture: Path, folder: Path, fonts: Path, stall_seconds: float) -> Path:
+def encode(
+    spec: ClipSpec,
+    picture: Path,
+    folder: Path,
+    fonts: Path,
+    stall_seconds: float,
+    *,
+    output: Sequence[str] = (),
+) -> Path:
     """Write the clip into `folder` and return its path; an encoder that takes no frame for `stall_seconds` is ended.
+
+    `output` replaces the encoder and the file's name, for who wants the raw frames.
 
     Raises:
         ToolFailed, ToolTimedOut, DiskFull, Interrupted: there is no clip; what was written stays in `folder`.
@@ -75,7 +86,7 @@ def encode(spec: ClipSpec, picture: Path, folder: Path, fonts: Path, stall_secon
         if not fonts_link.exists():
             fonts_link.symlink_to(fonts)
     image = _load(picture)
-    with process.feed(_command(spec), stall_seconds=stall_seconds, cwd=folder) as write:
+    with process.feed(_command(spec, output), stall_seconds=stall_seconds, cwd=folder) as write:
         for frame in camera.shoot(image, spec.move, spec.frames, spec.width, spec.height):
             write(frame)
     return folder / "clip.mp4"
@@ -88,13 +99,12 @@ def _load(path: Path) -> NDArray[np.uint8]:
     return picture.astype(np.uint8, copy=False)
 
 
-def _command(spec: ClipSpec) -> list[str]:
+def _command(spec: ClipSpec, output: Sequence[str]) -> list[str]:
     # Plain names in the work folder: a path with a colon or quote would need the filter language's escapes.
     captions = ["ass=captions.ass:fontsdir=fonts"] if spec.subtitles else []
     tags = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
     return ffmpeg.command(
         *("-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{spec.width}x{spec.height}", "-r", str(spec.fps)),
         *("-i", "pipe:0", "-vf", ",".join([*captions, tags]), "-filter_threads", "1"),
-        *encoder_arguments(spec.quality, spec.fps),
-        "clip.mp4",
+        *(output or (*encoder_arguments(spec.quality, spec.fps), "clip.mp4")),
     )

@@ -1,6 +1,7 @@
-"""The join: clips end to end without a second encode, sound mastered once, soft captions and chapters."""
+"""The join: clips end to end without a second encode, with the programme's sound, soft captions and chapters."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from pydantic import Field
@@ -9,9 +10,8 @@ from bhiv import captions, ffmpeg, process
 from bhiv.bucket.artifact import Artifact
 from bhiv.cache import Step
 from bhiv.captions import Cue
-from bhiv.plan import Contract, Samples
+from bhiv.plan import Contract
 from bhiv.timeline import LEAD, Shot, sample_at
-from bhiv.video import sound
 
 #: ISO 639-2 codes, which MP4 wants, of the languages that espeak speaks and the bundled font writes.
 _ISO_639_2 = {
@@ -29,7 +29,6 @@ class Part(Contract):
     """One scene as the join needs it."""
 
     clip: Artifact
-    narration: Artifact
     shot: Shot
     cues: tuple[Cue, ...]
     title: str = Field(description="Name of the chapter that starts here; empty for none.")
@@ -39,6 +38,7 @@ class Programme(Contract):
     """Everything that decides the finished video's bytes."""
 
     parts: tuple[Part, ...]
+    sound: Artifact
     fps: int
     language: str
     title: str
@@ -68,47 +68,50 @@ class Video(Contract):
     frames: int
 
 
-STEP = Step("join", 1, "clips", Video)
+STEP = Step("join", 3, "clips", Video)
 
 
-def join(programme: Programme, clips: list[Path], narrations: list[Path], folder: Path) -> Path:
-    """Write the finished MP4 into `folder` and return its path; clips and narrations are in the parts' order.
+def join(programme: Programme, clips: list[Path], sound: Path, folder: Path) -> Path:
+    """Write the finished MP4 into `folder` and return its path; the clips are in the parts' order.
 
     Raises:
         ToolFailed, ToolTimedOut, DiskFull, Interrupted: there is no video; what was written stays in `folder`.
     """
-    length = sample_at(programme.parts[-1].shot.end, programme.fps)
-    deadline = _START_SECONDS + length / 48_000
-    starts = [Samples(sample_at(part.shot.start, programme.fps) + LEAD) for part in programme.parts]
-    sound.write_programme(zip(starts, narrations, strict=True), length, folder / "programme.wav")
-    gain = sound.find_gain(folder / "programme.wav", deadline)
-    (folder / "clips.txt").write_text(_concat_list(clips), encoding="utf-8")
+    (folder / "clips.txt").write_text(_concat_list(clips, programme), encoding="utf-8")
     (folder / "chapters.txt").write_text(_chapters(programme), encoding="utf-8")
     (folder / "captions.srt").write_text(captions.to_srt(programme.cues), encoding="utf-8")
-    process.run(_command(programme, gain), timeout_seconds=deadline, cwd=folder)
+    deadline = _START_SECONDS + programme.frames / programme.fps
+    process.run(_command(programme, sound), timeout_seconds=deadline, cwd=folder)
     return folder / "video.mp4"
 
 
-def _command(programme: Programme, gain: float) -> list[str]:
+def _command(programme: Programme, sound: Path) -> list[str]:
     language = _ISO_639_2.get(programme.language.partition("-")[0].lower(), "und")
     subtitles = bool(programme.cues)
     # The list's offsets are whole microseconds; snapping each time to its frame keeps the grid exact for hours.
-    snap = ":".join(f"{ts.lower()}=round({ts}*TB*{programme.fps})/({programme.fps}*TB)" for ts in ("PTS", "DTS"))
+    snapped = "round(round({0}*TB*{1})/({1}*TB))"
+    snap = f"pts={snapped.format('PTS', programme.fps)}:dts={snapped.format('DTS', programme.fps)}"
     return ffmpeg.command(
-        *("-f", "concat", "-safe", "0", "-i", "clips.txt", "-i", "programme.wav", "-i", "chapters.txt"),
+        *("-f", "concat", "-safe", "0", "-i", "clips.txt", "-i", str(sound), "-i", "chapters.txt"),
         *(("-i", "captions.srt") if subtitles else ()),
         *("-map", "0:v", "-map", "1:a", *(("-map", "3:s") if subtitles else ())),
         *("-map_metadata", "2", "-map_chapters", "2"),
         *("-c:v", "copy", "-bsf:v", f"setts={snap}", "-video_track_timescale", str(programme.fps * 512)),
-        *("-af", sound.master(gain), "-c:a", "aac", "-b:a", "192k", "-ar", "48000", "-ac", "2"),
-        *("-c:s", "mov_text", "-metadata:s:a:0", f"language={language}", "-metadata:s:s:0", f"language={language}"),
+        *("-c:a", "copy", "-c:s", "mov_text"),
+        *("-metadata:s:a:0", f"language={language}", "-metadata:s:s:0", f"language={language}"),
         *("-fflags", "+bitexact", "-movflags", "+faststart", "video.mp4"),
     )
 
 
-def _concat_list(clips: list[Path]) -> str:
-    quoted = (str(path).replace("'", r"'\''") for path in clips)
-    return "".join(f"file '{path}'\n" for path in quoted)
+def _concat_list(clips: list[Path], programme: Programme) -> str:
+    """Return the concat demuxer's list, with durations: those in the files are rounded to milliseconds, and add up."""
+    bounds = [round(part.shot.start * 1_000_000 / programme.fps) for part in programme.parts]
+    bounds.append(round(programme.frames * 1_000_000 / programme.fps))
+    lines = []
+    for path, (start, end) in zip(clips, pairwise(bounds), strict=True):
+        quoted = str(path).replace("'", r"'\''")
+        lines += [f"file '{quoted}'", f"duration {(end - start) / 1_000_000:.6f}"]
+    return "\n".join(lines) + "\n"
 
 
 def _chapters(programme: Programme) -> str:

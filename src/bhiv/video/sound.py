@@ -7,12 +7,14 @@ limiter takes some of it back.
 
 import math
 import wave
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from bhiv import ffmpeg, process
-from bhiv.plan import SAMPLE_RATE, Samples
+from bhiv.bucket.artifact import Artifact
+from bhiv.cache import Step
+from bhiv.plan import SAMPLE_RATE, Contract, Samples
 
 #: EBU R 128 integrated loudness, as players normalise to it.
 TARGET_LUFS = -14.0
@@ -27,6 +29,51 @@ _SHAPE = "highpass=f=70,acompressor=threshold=-24dB:ratio=3:attack=3:release=60"
 _LIMITER = f"alimiter=limit={_LIMIT:.4f}:level=false:attack=2:release=40"
 _MEASURE = "ebur128=framelog=quiet"
 _BYTES_PER_SAMPLE = 2
+_START_SECONDS = 120
+#: The default coder overshoots by up to 4.6 dB for moments, measured on 14 min of speech, and takes twice the time.
+_ENCODER = ("-c:a", "aac", "-aac_coder", "fast", "-b:a", "256k")
+
+
+class Voicing(Contract):
+    """A narration and its first sample in the programme."""
+
+    narration: Artifact
+    start: Samples
+
+
+class Soundtrack(Contract):
+    """Everything that decides the programme's sound."""
+
+    voicings: tuple[Voicing, ...]
+    length: Samples
+    encoder: str = ffmpeg.VERSION
+
+
+class Mastered(Contract):
+    """The programme's sound, finished."""
+
+    sound: Artifact
+
+
+STEP = Step("sound", 2, "audio", Mastered)
+
+
+def master(soundtrack: Soundtrack, narrations: Sequence[Path], folder: Path) -> Path:
+    """Write the finished sound into `folder` as AAC, 48 kHz stereo, and return its path.
+
+    The narrations' files are in the voicings' order.
+
+    Raises:
+        ToolFailed, ToolTimedOut, DiskFull, Interrupted: there is no sound; what was written stays in `folder`.
+    """
+    deadline = _START_SECONDS + soundtrack.length / SAMPLE_RATE
+    starts = [voicing.start for voicing in soundtrack.voicings]
+    write_programme(zip(starts, narrations, strict=True), soundtrack.length, folder / "programme.wav")
+    chain = _mastering(find_gain(folder / "programme.wav", deadline))
+    shape = ("-ar", str(SAMPLE_RATE), "-ac", "2", "-fflags", "+bitexact")
+    command = ffmpeg.command("-i", "programme.wav", "-af", chain, *_ENCODER, *shape, "sound.m4a")
+    process.run(command, timeout_seconds=deadline, cwd=folder)
+    return folder / "sound.m4a"
 
 
 def write_programme(narrations: Iterable[tuple[Samples, Path]], length: Samples, target: Path) -> None:
@@ -64,6 +111,6 @@ def find_gain(programme: Path, timeout_seconds: float) -> float:
     return gain
 
 
-def master(gain: float) -> str:
+def _mastering(gain: float) -> str:
     """Return the filter chain of the delivered sound."""
     return f"{_SHAPE},volume={gain:.2f}dB,aresample=192000,{_LIMITER},aresample={SAMPLE_RATE}"

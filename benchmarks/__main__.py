@@ -1,0 +1,12 @@
+"""Runs the benchmarks by name, or all."""
+
+import sys
+
+from benchmarks import encoder_ratio, growth, overhead
+
+_ALL = {"encoder_ratio": encoder_ratio, "overhead": overhead, "growth": growth}
+
+for name in sys.argv[1:] or _ALL:
+    print(f"\n{name}: {(_ALL[name].__doc__ or '').strip().splitlines()[0]}", flush=True)
+    for row in _ALL[name].measure():
+        print(f"  {row}", flush=True)
