@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +97,7 @@ def _watch_memory(command: "subprocess.Popen[bytes]") -> list[int]:
     def watch() -> None:
         while command.poll() is None:
             peak[0] = max(peak[0], _memory(command.pid))
-            time.sleep(0.2)
+            time.sleep(0.1)
 
     threading.Thread(target=watch, daemon=True).start()
     return peak
@@ -105,14 +105,17 @@ def _watch_memory(command: "subprocess.Popen[bytes]") -> list[int]:
 
 def _memory(pid: int) -> int:
     """Return the proportional set size of a process and its children: pages that they share count once."""
-    total = 0
     try:
         root = psutil.Process(pid)
-        for process in [root, *root.children(recursive=True)]:
-            try:
-                total += process.memory_full_info().pss
-            except psutil.Error:  # it ended in between
-                continue
+        return _own_memory(root) + sum(_own_memory(child, root.cmdline()) for child in root.children(recursive=True))
     except psutil.NoSuchProcess:
         return 0
-    return total
+
+
+def _own_memory(process: psutil.Process, forked: Sequence[str] | None = None) -> int:
+    try:
+        if process.cmdline() == forked:  # between vfork and exec, when the parent's pages are all that it has
+            return 0
+        return int(process.memory_full_info().pss)
+    except psutil.Error:  # it ended in between
+        return 0

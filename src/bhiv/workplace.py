@@ -6,12 +6,14 @@ by the free lock, removes, and reports.
 
 import contextlib
 import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from bhiv import fonts
 from bhiv.bucket import Bucket, open_bucket
@@ -54,9 +56,7 @@ def open_workplace(settings: Settings) -> Workplace:
 def claimed(workplace: Workplace, run: str, note: bytes) -> Iterator[None]:
     """Hold the run's folder for the time of the block, then remove it; `note` tells who finds it what was going on."""
     folder = workplace.runs / run
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _lock(folder):
         (folder / _NOTE).write_bytes(note)
         try:
             yield
@@ -67,11 +67,24 @@ def claimed(workplace: Workplace, run: str, note: bytes) -> Iterator[None]:
 def sweep(workplace: Workplace) -> Iterator[bytes]:
     """Remove what dead runs left, folders and unfinished objects, and yield the note of each dead run."""
     workplace.bucket.sweep()
-    for lock in workplace.runs.glob(f"*/{_LOCK}"):
-        with contextlib.suppress(FileNotFoundError, BlockingIOError), lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield _note(lock.parent)
-            shutil.rmtree(lock.parent, ignore_errors=True)
+    for folder in workplace.runs.glob("*"):
+        # A folder whose removal met a child's last write has lost its lock: opened for writing, it gets one.
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), (folder / _LOCK).open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield _note(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lock(folder: Path) -> IO[bytes]:
+    """Make the folder and return its lock, held; again, when a sweep has taken it for a dead one in between."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            lock = (folder / _LOCK).open("wb")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if os.fstat(lock.fileno()).st_nlink:
+                return lock
+            lock.close()
 
 
 def _note(folder: Path) -> bytes:
