@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bhiv.bucket import LocalBucket
+from bhiv.bucket.local import LocalBucket
 from bhiv.settings import Settings
 from bhiv.workplace import Workplace, open_workplace
 

@@ -28,7 +28,7 @@ def burned(folder: Path, text: str, style: Captions) -> np.ndarray[tuple[int, ..
     with_text = media.write_clip(folder, "with.mp4", 50, subtitles(text, style), move="still")
     without = media.write_clip(folder, "without.mp4", 50, move="still")
     first, second = (media.grab(path, 1.0).astype(np.int16) for path in (with_text, without))
-    return np.abs(first - second).max(axis=2)
+    return np.asarray(np.abs(first - second).max(axis=2))
 
 
 def test_a_clip_is_h264_high_with_bt709_tags_and_exact_frames(folder: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bhiv.bucket import LocalBucket
+from bhiv.bucket.local import LocalBucket
 from bhiv.errors import DiskFull, InvalidKey, ObjectDamaged, ObjectMissing, StorageError
 
 TEXT = "text/plain"
@@ -111,7 +111,7 @@ def test_a_full_disk_leaves_the_old_object(bucket: LocalBucket, monkeypatch: pyt
 WRITER = """
 import sys
 from pathlib import Path
-from bhiv.bucket import LocalBucket
+from bhiv.bucket.local import LocalBucket
 bucket = LocalBucket(Path(sys.argv[1]))
 number = 0
 while True:

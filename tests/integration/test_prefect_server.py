@@ -58,7 +58,7 @@ print(many())
 """
 
 
-def settings_for(home: Path, **values: object) -> Settings:
+def settings_for(home: Path, **values: Any) -> Settings:
     return Settings(_env_file=None, home=home, **values)
 
 

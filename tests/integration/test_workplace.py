@@ -1,9 +1,9 @@
 import fcntl
 from pathlib import Path
+from typing import IO
 
 import pytest
 
-from bhiv import workplace
 from bhiv.settings import Settings
 from bhiv.workplace import Workplace, claimed, open_workplace, sweep
 
@@ -61,15 +61,16 @@ def test_the_sweep_spares_a_run_that_lives(place: Workplace) -> None:
 
 def test_a_claim_that_meets_a_sweep_makes_its_folder_anew(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sweep comes between the making of the folder and the taking of its lock."""
-    real, swept = fcntl.flock, []
+    real = fcntl.flock
+    swept: list[bool] = []
 
-    def flock(lock: object, kind: int) -> None:
+    def flock(lock: IO[bytes], kind: int) -> None:
         if not swept:
             swept.append(True)
             assert list(sweep(place)) == [b""]
-        real(lock, kind)  # type: ignore[arg-type]
+        real(lock, kind)
 
-    monkeypatch.setattr(workplace.fcntl, "flock", flock)
+    monkeypatch.setattr(fcntl, "flock", flock)
 
     with claimed(place, "run", b"note"):
         assert (place.runs / "run" / "note.json").read_bytes() == b"note"

@@ -1,4 +1,5 @@
-from bhiv.bucket import Artifact, LocalBucket
+from bhiv.bucket import Artifact
+from bhiv.bucket.local import LocalBucket
 from bhiv.cache import Step, recall
 from bhiv.plan import Contract
 
