@@ -13,6 +13,7 @@ from prefect.artifacts import (
 )
 from prefect.futures import PrefectFuture, as_completed
 from prefect.runtime import flow_run
+from prefect.utilities.urls import url_for
 from pydantic import BaseModel
 
 from bhiv.bucket import Bucket
@@ -35,7 +36,7 @@ class Watch:
         self._progress = progress
         self._bar = create_progress_artifact(progress=0.0, key="progress", description="storyboard")
         self._updated = monotonic()
-        tell(Event("storyboard", 0, 1, 0.0, page=flow_run.ui_url))
+        tell(Event("storyboard", 0, 1, 0.0, page=url_for("flow-run", obj_id=flow_run.id)))
 
     def collect(self, **work: Sequence[PrefectFuture[Made[Any]]]) -> None:
         """Wait until every step's runs have ended, in whatever order they do; raises what the first failing one did."""

@@ -18,6 +18,7 @@ from bhiv.server_folder import ServerFolder
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: The streams that a browser keeps open would hold up the end for ever.
 _GRACE_SECONDS = 3
@@ -54,13 +55,41 @@ class Watch:
 
 
 def create_app() -> "FastAPI":
-    """Make Prefect's application, less its downloads from GitHub."""
+    """Make Prefect's application, less its downloads from GitHub and its pages' calls to anywhere else."""
     from prefect.server.api import collections
     from prefect.server.api.server import create_app as create_prefect_app
 
     for view in collections.KNOWN_VIEWS:  # nothing listens there, so the copy that is installed with Prefect is taken
         collections.KNOWN_VIEWS[view] = "http://127.0.0.1:9"
-    return create_prefect_app()
+    app = create_prefect_app()
+    app.add_middleware(OwnOriginOnly)
+    return app
+
+
+class OwnOriginOnly:
+    """Tells browsers to load nothing for Prefect's pages but what their own server has.
+
+    Its newer pages fetch the settings of a usage tracker at every visit, and block types have their logos on GitHub.
+    """
+
+    _HEADER = (
+        b"content-security-policy",
+        b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
+        b"connect-src 'self' http://127.0.0.1:* ws://127.0.0.1:*; frame-ancestors 'none'",
+    )
+
+    def __init__(self, app: "ASGIApp") -> None:
+        self._app = app
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Pass everything on, with one header more on every answer."""
+
+        async def send_with_policy(message: "Message") -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], self._HEADER]
+            await send(message)
+
+        await self._app(scope, receive, send_with_policy)
 
 
 def main(home: str, lock_fd: str, socket_fd: str, idle_seconds: str) -> None:

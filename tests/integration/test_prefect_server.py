@@ -181,6 +181,14 @@ def test_a_page_of_another_site_is_not_let_in(server: Server) -> None:
         assert answer.headers["Access-Control-Allow-Origin"] is None
 
 
+def test_the_pages_may_load_nothing_from_elsewhere(server: Server) -> None:
+    with urllib.request.urlopen(f"{server.ui_url}/v2/", timeout=10) as answer:
+        policy = answer.headers["Content-Security-Policy"]
+
+    assert "default-src 'self'" in policy
+    assert set(re.findall(r"https?://[^ ;]*", policy)) == {"http://127.0.0.1:*"}
+
+
 def test_the_list_of_worker_types_comes_from_this_machine(server: Server) -> None:
     status, answer = ask(f"{server.api_url}/collections/views/aggregate-worker-metadata")
 
