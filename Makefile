@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+# The machine's certificates, as pip: a company's proxy may have its own.
+export UV_SYSTEM_CERTS := true
 # Compiled once here: an installer that does not compile doubles every later import of Prefect.
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
 
@@ -37,7 +39,7 @@ clean: ## remove what rendering left: home, bucket, videos
 
 $(UV):
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13'
 
 $(VENV)/.run: requirements.lock pyproject.toml | $(UV)
 	$(INSTALL) -r requirements.lock
