@@ -20,6 +20,7 @@ _DOING = {
     "stitch": "joining",
     "upload": "delivering",
 }
+_PER_SCENE = ("images", "tts", "subtitles", "render")
 #: The steps whose results are kept and found again.
 _KEPT = ("images", "tts", "subtitles", "render", "stitch")
 
@@ -70,7 +71,7 @@ def _line_for_each_step(console: Console) -> Callable[[Event], None]:
 
 
 def _describe(event: Event) -> str:
-    of = f", scene {min(event.done + 1, event.total)} of {event.total}" if event.total > 1 else ""
+    of = f", scene {min(event.done + 1, event.total)} of {event.total}" if event.step in _PER_SCENE else ""
     return f"{_DOING[event.step]}{of}"
 
 
