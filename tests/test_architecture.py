@@ -27,7 +27,9 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"workplace", "record"}),
     frozenset({"production", "progress", "request"}),
     frozenset({"attempt"}),
-    frozenset({"prefect_server", "prefect_child", "console", "inputs", "local_run", "doctor"}),
+    frozenset({"prefect_server", "prefect_child", "console", "inputs", "doctor"}),
+    frozenset({"house"}),
+    frozenset({"local_run"}),
     frozenset({"cli"}),
 )
 

@@ -8,6 +8,11 @@ from bhiv.settings import inherited_environment
 _TUNING = ("PREFECT_LOGGING_", "PREFECT_TASKS_")
 
 
+#: How long Prefect keeps what it knows of ended runs, in seconds; BHIV's own records do not depend on it.
+_RUN_SECONDS = 30 * 86_400
+_EVENT_DAYS = 7
+
+
 def server_environment(home: Path, port: int) -> dict[str, str]:
     """The whole environment of the kept server: no `PREFECT_*` of the user's gets in."""
     address = f"http://127.0.0.1:{port}"
@@ -22,6 +27,9 @@ def server_environment(home: Path, port: int) -> dict[str, str]:
             "PREFECT_SERVER_API_PORT": str(port),
             # By default every web page that the user visits may talk to the server.
             "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"{address},http://localhost:{port}",
+            "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{_EVENT_DAYS}D",
+            "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+            "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(_RUN_SECONDS),
             "PREFECT_SERVER_UI_API_URL": f"{address}/api",
             "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
             # By default Prefect unpacks its pages into site-packages.

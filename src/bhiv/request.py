@@ -4,7 +4,7 @@ import secrets
 import time
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from bhiv import fonts
 from bhiv.errors import PlanError, ScriptError
@@ -26,23 +26,48 @@ def new_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
 
 
+def _as_form(schema: dict[str, Any]) -> None:
+    """Offer optional fields as plain ones: a form shows `str or null` as a switch; who leaves one out has said None."""
+    for field in schema["properties"].values():
+        plain = [option for option in field.get("anyOf", ()) if option.get("type") not in {"null", None}]
+        if plain:
+            del field["anyOf"], field["default"]
+            field.update(plain[0])
+
+
 class RenderRequest(Contract):
     """One video to make: from a script, with the options beside it, or from a finished plan."""
 
+    model_config = ConfigDict(json_schema_extra=_as_form)
+
     script: Text | None = Field(None, description="Text or Markdown; a blank line starts a new scene.")
-    plan: RenderPlan | None = Field(None, description="A finished plan; options that are given replace its own.")
-    name: Text = Field("Untitled", max_length=200, description="Title when neither the script nor `title` has one.")
-    title: Text | None = Field(None, min_length=1, max_length=200)
-    language: str | None = Field(None, description="BCP-47 code; None reads it from the script's letters.")
-    voice: str | None = None
-    size: str | None = None
-    fps: int | None = None
-    quality: Quality | None = None
-    captions: Captions | None = None
-    style: Style | None = None
-    uploader_id: Text | None = Field(None, max_length=200)
-    job_id: str = Field(default_factory=new_id, pattern=_ID)
-    content_id: str = Field(default_factory=new_id, pattern=_ID)
+    title: Text | None = Field(None, min_length=1, max_length=200, description="Empty takes the script's own.")
+    language: str | None = Field(None, description="Code such as en or hi; empty reads it from the script's letters.")
+    size: str | None = Field(None, description="landscape, portrait, square or WIDTHxHEIGHT.")
+    quality: Quality | None = Field(None, description="draft: half the size, fast.")
+    voice: str | None = Field(None, description="ENGINE or ENGINE:NAME, such as espeak:en-gb.")
+    fps: int | None = Field(None, title="Frames a second", description="24 to 60.")
+    captions: Captions | None = Field(None, description="What is burned in.")
+    style: Style | None = Field(None, description="Palette of the pictures.")
+    uploader_id: Text | None = Field(None, title="Uploader", max_length=200)
+    plan: RenderPlan | None = Field(
+        None, title="Plan", description="In place of a script: what `bhiv plan` prints. Options above replace its own."
+    )
+    name: Text = Field(
+        "Untitled", title="Fallback title", max_length=200, description="When there is no other title anywhere."
+    )
+    job_id: str = Field(default_factory=new_id, title="Job", pattern=_ID, description="Leave empty for a new one.")
+    content_id: str = Field(
+        default_factory=new_id, title="Content", pattern=_ID, description="Leave empty for a new one."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_the_empty(cls, values: Any) -> Any:
+        """A form sends a field that was cleared as an empty text."""
+        if not isinstance(values, dict):
+            return values
+        return {name: value for name, value in values.items() if value != "" or name == "script"}
 
     @model_validator(mode="after")
     def _has_one_source(self) -> "RenderRequest":

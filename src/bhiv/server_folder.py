@@ -130,7 +130,7 @@ class ServerFolder:
         """Open an empty log and keep the one before."""
         if self.log.exists():
             self.log.replace(self.log.with_suffix(".log.1"))
-        return self.log.open("wb")
+        return self.log.open("ab")  # appended to, so that it can be cut while it is in use
 
     def last_words(self) -> str:
         """The last line of the log that names an error, else its last line."""

@@ -1,0 +1,45 @@
+"""What the command does through Prefect: it finds the server, then loads application code by its dotted name.
+
+The library does not know flows, blocks and deployments; it loads them as Prefect's workers do.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
+
+from bhiv.errors import RunFailed
+from bhiv.prefect_environment import client_environment
+from bhiv.prefect_server import Server, start_server
+from bhiv.settings import Settings, adopt_prefect_environment
+
+_FOLDERS = {"flows", "tasks", "blocks", "deployments"}
+
+
+@contextmanager
+def connected(settings: Settings, *, verbose: bool = False) -> Iterator[Server]:
+    """Start or find the home's server, keep it in use for the block, and lead this process's Prefect to it.
+
+    Raises:
+        ServerUnavailable: there is none and none can be started.
+    """
+    server = start_server(settings).wait()
+    with server.in_use():
+        adopt_prefect_environment(
+            client_environment(settings.home, server.api_url, kept=settings.prefect_api_url is None, verbose=verbose)
+        )
+        yield server
+
+
+def load(name: str) -> ModuleType:
+    """Import a module of the application code, such as `flows.script_to_video`; inside `connected` only.
+
+    Raises:
+        RunFailed: BHIV is installed without its checkout.
+    """
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in _FOLDERS:
+            raise
+        raise RunFailed(f"{name} is not on Python's path: install BHIV from a checkout with `make setup`") from None

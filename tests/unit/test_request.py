@@ -1,0 +1,30 @@
+import pytest
+
+from bhiv.errors import PlanError
+from bhiv.request import RenderRequest, make_request
+
+PLAIN = ("script", "title", "language", "size", "quality", "voice", "fps", "captions", "style", "uploader_id")
+
+
+def test_a_form_shows_plain_fields() -> None:
+    """A form offers `str or null` as a switch between two types, which nobody understands."""
+    fields = RenderRequest.model_json_schema()["properties"]
+
+    assert [name for name in PLAIN if "anyOf" in fields[name] or "type" not in fields[name]] == []
+    assert fields["quality"]["enum"] == ["draft", "standard", "high"]
+
+
+def test_a_field_that_was_cleared_counts_as_left_out() -> None:
+    request = make_request({"script": "A river.", "title": "", "fps": "", "job_id": ""})
+
+    assert (request.title, request.fps, len(request.job_id)) == (None, None, 24)
+
+
+def test_an_empty_script_is_still_a_script() -> None:
+    assert make_request({"script": ""}).script == ""
+
+
+@pytest.mark.parametrize("given", [{}, {"script": "A river.", "plan": {"title": "T", "scenes": [{"narration": "A."}]}}])
+def test_one_source_is_needed(given: dict[str, object]) -> None:
+    with pytest.raises(PlanError, match="either a script or a plan"):
+        make_request(given)
