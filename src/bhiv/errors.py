@@ -12,6 +12,8 @@ BhivError
 ├── Interrupted           a person or the system asked for the end
 ├── GateRejected          the finished video is not what was asked for
 ├── ServerUnavailable     the Prefect server does not start or answer
+├── CatalogUnavailable    the catalog's database does not answer or can't be used
+├── LeaseLost             the job is another run's, or nobody's any more; this one may write nothing
 └── StorageError          the bucket or the disk
 ├── InvalidKey            not a key of the bucket's grammar
 ├── ObjectMissing         no object under the key
@@ -90,6 +92,16 @@ class ServerUnavailable(RunFailed, ConnectionError):
     """The Prefect server does not start, or does not answer."""
 
     retryable = True
+
+
+class CatalogUnavailable(RunFailed, ConnectionError):
+    """The catalog's database does not answer, or its file can't be used."""
+
+    retryable = True
+
+
+class LeaseLost(RunFailed):
+    """The job is another run's, or nobody's any more, so this run may write nothing about it."""
 
 
 class StorageError(RunFailed):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bhiv.errors import InputRefused
@@ -22,9 +22,20 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="BHIV_", env_file=".env", extra="ignore", frozen=True)
 
-    home: Path = Field(Path(".bhiv"), description="Folder for the Prefect server's state, fonts and logs.")
+    home: Path = Field(Path(".bhiv"), description="Folder for the Prefect server's state, fonts, logs and the catalog.")
     storage_backend: Literal["local"] = Field("local", description="Where the bucket lives; a local folder.")
     bucket_dir: Path = Field(Path("data/bucket"), description="Folder of the local bucket.")
+    database_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL for the catalog, postgresql://user:password@host/name; none: a file in the home.",
+    )
+    lease_seconds: float = Field(
+        30,
+        ge=1,
+        le=3600,
+        allow_inf_nan=False,
+        description="A run that gives no sign of life for so long has lost its job to the next one.",
+    )
     server_port: int = Field(0, ge=0, le=65535, description="Port of the kept Prefect server; 0 takes a free one.")
     server_idle_minutes: float = Field(
         60,

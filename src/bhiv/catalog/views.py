@@ -1,0 +1,110 @@
+"""What is shown of jobs: reads that wait for no writer and leave the large columns alone."""
+
+import re
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, or_, select
+
+from bhiv.catalog.database import Catalog, now
+from bhiv.catalog.models import Job, Script, State, VideoMetadata
+from bhiv.errors import InputRefused
+from bhiv.plan import Contract
+from bhiv.record import Failure, Metadata, Stage
+from bhiv.request import RenderRequest
+
+_MOST = 1000
+
+
+class JobView(Contract):
+    """A job as a person sees it; moments are UTC, None for what has not happened."""
+
+    id: str
+    content_id: str
+    title: str
+    state: State
+    #: One of `record.STEPS`, or `completed`.
+    step: str
+    #: In percent.
+    progress: int
+    stages: dict[str, Stage]
+    error: Failure | None
+    #: How often it was begun.
+    attempts: int
+    flow_run_id: str | None
+    lease_owner: str | None
+    lease_expires_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+def get(catalog: Catalog, job_id: str) -> JobView | None:
+    """Return the job, None when there is none."""
+    found = _views(catalog, _select(Job.id == job_id))
+    return found[0] if found else None
+
+
+def recent(catalog: Catalog, state: State | None = None, limit: int = 20) -> list[JobView]:
+    """Return the jobs that changed last, newest first, of one state or of all; never more than 1,000."""
+    query = _select() if state is None else _select(Job.state == state)
+    return _views(catalog, query.order_by(Job.updated_at.desc(), Job.id.desc()).limit(min(limit, _MOST)))
+
+
+def expired(catalog: Catalog) -> list[JobView]:
+    """Return the running jobs whose lease has run out, longest first: whoever made them is gone, or out of reach."""
+    with catalog.reading() as connection:
+        query = _select(Job.state == "running", Job.lease_expires_at <= now(connection))
+        rows = connection.execute(query.order_by(Job.lease_expires_at).limit(_MOST)).mappings().all()
+    return [JobView.model_validate(dict(row)) for row in rows]
+
+
+def find(catalog: Catalog, given: str) -> JobView:
+    """Return the one job whose id is `given`, or begins or ends with it.
+
+    Raises:
+        InputRefused: no job's does, or several do.
+    """
+    ids = re.fullmatch(r"[0-9a-f]{1,24}", given.strip().lower())
+    found = []
+    if ids:
+        found = _views(catalog, _select(or_(Job.id.startswith(ids[0]), Job.id.endswith(ids[0]))).limit(2))
+    if not found:
+        raise InputRefused(f"there is no job {given!r}; `bhiv status` lists the recent ones")
+    if len(found) > 1:
+        raise InputRefused(f"several jobs begin or end with {given!r}; give more of the id")
+    return found[0]
+
+
+def request_of(catalog: Catalog, job_id: str) -> RenderRequest:
+    """Return what a job was asked to make, so that it can be run (again).
+
+    Raises:
+        InputRefused: there is no such job.
+    """
+    query = select(Job.request, Script.text).outerjoin(Script, Script.content_id == Job.content_id)
+    with catalog.reading() as connection:
+        row = connection.execute(query.where(Job.id == job_id)).one_or_none()
+    if row is None:
+        raise InputRefused(f"there is no job {job_id!r}")
+    script = {} if "plan" in row.request else {"script": row.text}
+    return RenderRequest.model_validate(row.request | script)
+
+
+def metadata_of(catalog: Catalog, job_id: str) -> Metadata | None:
+    """Return the metadata of the job's last attempt that has ended, None when none has."""
+    columns = VideoMetadata.__table__.columns
+    with catalog.reading() as connection:
+        row = connection.execute(select(*columns).where(VideoMetadata.job_id == job_id)).mappings().one_or_none()
+    return None if row is None else Metadata.model_validate(dict(row))
+
+
+def _select(*conditions: ColumnElement[bool]) -> Select[Any]:
+    return select(*(Job.__table__.columns[name] for name in JobView.model_fields)).where(*conditions)
+
+
+def _views(catalog: Catalog, query: Select[Any]) -> list[JobView]:
+    with catalog.reading() as connection:
+        rows = connection.execute(query).mappings().all()
+    return [JobView.model_validate(dict(row)) for row in rows]
