@@ -46,9 +46,11 @@ def _run_name() -> str:
 @flow(name="script_to_video", flow_run_name=_run_name, task_runner=EncoderTaskRunner(), persist_result=False)  # type: ignore[arg-type]
 def script_to_video(request: RenderRequest) -> Summary:
     """Make a narrated, illustrated, captioned video from a script or a plan, and return what was done."""
-    workplace, progress, run = here(), Progress(), request.job_id
-    watch = Watch(progress)
-    with attempted(workplace, request, progress) as begun:
+    workplace, progress = here(), Progress()
+    with attempted(workplace, load_settings(), request, progress, flow_run.id) as attempt:
+        if isinstance(attempt, Summary):
+            return attempt
+        watch, run = Watch(progress, attempt), attempt.begun.run
         board = make_storyboard.submit(request)
         watch.collect(storyboard=[board])
         plan = result(board)
@@ -69,7 +71,7 @@ def script_to_video(request: RenderRequest) -> Summary:
         video = join_video.submit(run, programme)
         verdict = check_video.submit(later(video), expected_of(programme, frame))
         watch.collect(stitch=[video, verdict])
-        recorded = record_video.submit(begun, plan, later(video), later(verdict), progress.stages)
+        recorded = record_video.submit(attempt.begun, plan, later(video), later(verdict), progress.stages)
         watch.collect(upload=[recorded])
         watch.finish(result(recorded), workplace.bucket)
         return result(recorded)

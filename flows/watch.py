@@ -16,6 +16,7 @@ from prefect.runtime import flow_run
 from prefect.utilities.urls import url_for
 from pydantic import BaseModel
 
+from bhiv.attempt import Attempt
 from bhiv.bucket import Bucket
 from bhiv.cache import Made
 from bhiv.plan import RenderPlan
@@ -32,8 +33,9 @@ _UPDATE_SECONDS = 1.0
 class Watch:
     """Counts a run's steps as they end and shows how far they are."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, attempt: Attempt) -> None:
         self._progress = progress
+        self._attempt = attempt
         self._bar = create_progress_artifact(progress=0.0, key="progress", description="storyboard")
         self._updated = monotonic()
         tell(Event("storyboard", 0, 1, 0.0, page=url_for("flow-run", obj_id=flow_run.id)))
@@ -46,7 +48,9 @@ class Watch:
         for future in as_completed([future for futures in work.values() for future in futures]):
             step = steps[future.task_run_id]
             self._progress.current = step
-            self._show(self._progress.count(step, future.result()))
+            event = self._progress.count(step, future.result())
+            self._attempt.tell(step, event.percent, self._progress.stages)
+            self._show(event)
 
     def finish(self, summary: Summary, bucket: Bucket) -> None:
         """Show that all is done, where the video is, and where the time went."""

@@ -1,14 +1,30 @@
-"""Attempt: one try to make a video, from its first note in the bucket to its last."""
+"""Attempt: one try to make a video, from its lease in the catalog to its last note in the bucket.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+The catalog decides and the bucket tells: a job's end is entered first, by who holds its lease, and only then written
+into `logs/`. So a run that has lost its job to another can't write about it.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from time import monotonic
+from typing import ParamSpec, TypeVar
+
+import tenacity
 
 from bhiv import process
 from bhiv.bucket import Bucket
 from bhiv.cache import Made
-from bhiv.errors import BhivError
-from bhiv.plan import RenderPlan
+from bhiv.catalog import Catalog, ledger, open_catalog, views
+from bhiv.catalog.keeper import Keeper
+from bhiv.catalog.ledger import Lease
+from bhiv.errors import BhivError, CatalogUnavailable, LeaseLost
+from bhiv.plan import Contract, RenderPlan
 from bhiv.progress import Progress
 from bhiv.record import (
     Failure,
@@ -28,24 +44,70 @@ from bhiv.video.gate import Verdict
 from bhiv.video.join import Video
 from bhiv.workplace import Workplace, claimed, sweep
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: How long a run waits for a catalog that is away, when it begins and when it ends.
+_PATIENCE_SECONDS = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+class Begun(Contract):
+    """A run that holds its job, and what is to be kept should it be killed now."""
+
+    metadata: Metadata
+    lease: Lease
+
+    @property
+    def run(self) -> str:
+        """The name of its folder in the workplace, another one for each attempt at a job."""
+        return f"{self.lease.job_id}-{self.lease.token}"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A run within its block."""
+
+    begun: Begun
+    #: Takes how far the run is: step, percent, stages. Returns at once.
+    tell: Callable[[StepName, float, Mapping[StepName, Stage]], None]
+
 
 @contextmanager
-def attempted(workplace: Workplace, request: RenderRequest, progress: Progress) -> Iterator[Metadata]:
-    """Yield the metadata of an attempt that has just begun, and keep what becomes of it.
+def attempted(
+    workplace: Workplace, settings: Settings, request: RenderRequest, progress: Progress, flow_run_id: str | None = None
+) -> Iterator[Attempt | Summary]:
+    """Enter the job in the catalog, take it, and yield the attempt; what becomes of it is kept.
 
-    When the block fails or is interrupted, its child processes are ended at once and the metadata says why. A process
-    that is killed leaves a note, from which the next attempt on this home writes the metadata.
+    A job that was completed before yields its summary instead, and nothing is written. When the block fails or is
+    interrupted, its child processes are ended at once and the metadata says why. A process that is killed leaves a
+    note, from which the next attempt on this home records its end.
+
+    Raises:
+        LeaseLost: another run makes the video, or has taken it over; nothing more was written about it.
+        CatalogUnavailable: the catalog was away for half a minute.
     """
     process.allow()
-    for note in sweep(workplace):
-        _record_killed(workplace.bucket, note)
-    begun = _begin(request)
-    with claimed(workplace, request.job_id, begun.model_dump_json().encode()):
+    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
+    with ExitStack() as stack:
+        catalog = stack.enter_context(patiently(open_catalog, settings))
+        for note in sweep(workplace):
+            _record_killed(workplace.bucket, catalog, note)
+        lease = patiently(_take, catalog, request, owner, settings.lease_seconds, flow_run_id)
+        if lease is None:
+            yield _kept(workplace.bucket, catalog, request)
+            return
+        begun = Begun(metadata=_begin(request), lease=lease)
+        stack.enter_context(claimed(workplace, begun.run, begun.model_dump_json().encode()))
+        keeper = stack.enter_context(Keeper(catalog, lease, settings.lease_seconds))
         try:
-            yield begun
+            yield Attempt(begun, keeper.tell)
         except BaseException as error:  # not handled: noted, then passed on
             process.stop_all()
-            write_metadata(workplace.bucket, begun.model_copy(update=_failed(request, progress, error)))
+            lost = keeper.lost or _record_failed(workplace.bucket, catalog, begun, _failed(request, progress, error))
+            if lost is not None and isinstance(error, Exception):
+                raise lost from error
             raise
 
 
@@ -62,35 +124,81 @@ def store_storyboard(workplace: Workplace, request: RenderRequest, settings: Set
 
 def deliver(
     workplace: Workplace,
-    begun: Metadata,
+    settings: Settings,
+    begun: Begun,
     plan: RenderPlan,
     video: Video,
     verdict: Verdict,
-    stages: dict[StepName, Stage],
+    stages: Mapping[StepName, Stage],
 ) -> Made[Summary]:
-    """Give the finished video its final name in the bucket, and write its metadata and summary."""
-    started, bucket, keys = monotonic(), workplace.bucket, _keys(begun.content_id)
-    for artifact, suffix in ((video.video, "mp4"), (video.srt, "srt"), (video.vtt, "vtt")):
-        bucket.copy(artifact, f"videos/{begun.content_id}.{suffix}")
+    """Give the finished video its final name in the bucket, enter the job's end, and write its metadata.
+
+    Done again by the run that has done it, it changes nothing.
+
+    Raises:
+        LeaseLost: another run has taken the job over.
+        CatalogUnavailable: the catalog was away for half a minute; the job is not completed.
+    """
+    started, bucket, content_id = monotonic(), workplace.bucket, begun.metadata.content_id
+    keys = _keys(content_id)
     stats = StoryboardStats(
         total_scenes=len(plan.scenes), total_duration=verdict.duration_seconds, version=plan.version
     )
     done = {"processing_status": "completed", "error": None, "paths": Paths(**keys), "title": plan.title}
-    write_metadata(bucket, begun.model_copy(update=done | {"storyboard_stats": stats}))
-    seconds = monotonic() - started
-    summary = Summary(
-        job_id=begun.job_id,
-        content_id=begun.content_id,
-        video=keys["video"],
-        duration_seconds=verdict.duration_seconds,
-        storyboard_source=begun.storyboard_source,
-        stages=stages | {"upload": Stage(seconds=round(seconds, 3), cached=0, total=1)},
-        loudness_lufs=verdict.loudness_lufs,
-        true_peak_dbtp=verdict.true_peak_dbtp,
-    )
-    key = f"videos/{begun.content_id}_job_summary.json"
-    bucket.put_bytes(key, summary.model_dump_json(indent=2).encode(), "application/json")
+    metadata = begun.metadata.model_copy(update=done | {"storyboard_stats": stats})
+    with patiently(open_catalog, settings) as catalog:
+        patiently(ledger.renew, catalog, begun.lease, settings.lease_seconds)
+        for artifact, suffix in ((video.video, "mp4"), (video.srt, "srt"), (video.vtt, "vtt")):
+            bucket.copy(artifact, f"videos/{content_id}.{suffix}")
+        seconds = monotonic() - started
+        summary = Summary(
+            job_id=begun.lease.job_id,
+            content_id=content_id,
+            video=keys["video"],
+            duration_seconds=verdict.duration_seconds,
+            storyboard_source=begun.metadata.storyboard_source,
+            stages={**stages, "upload": Stage(seconds=round(seconds, 3), cached=0, total=1)},
+            loudness_lufs=verdict.loudness_lufs,
+            true_peak_dbtp=verdict.true_peak_dbtp,
+        )
+        bucket.put_bytes(_summary_key(content_id), summary.model_dump_json(indent=2).encode(), "application/json")
+        patiently(ledger.finish, catalog, begun.lease, "completed", metadata, summary.stages)
+        write_metadata(bucket, metadata)
     return Made(summary, seconds, cached=False)
+
+
+def patiently(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Make the call again for half a minute while the catalog is away, then pass on its CatalogUnavailable."""
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(CatalogUnavailable),
+        stop=tenacity.stop_after_delay(_PATIENCE_SECONDS),
+        wait=tenacity.wait_random_exponential(multiplier=0.2, max=5),
+        reraise=True,
+    )
+    return retrying(call, *args, **kwargs)
+
+
+def _take(
+    catalog: Catalog, request: RenderRequest, owner: str, seconds: float, flow_run_id: str | None
+) -> Lease | None:
+    ledger.register(catalog, request)
+    lease = ledger.claim(catalog, request.job_id, owner, seconds)
+    if lease is not None and flow_run_id is not None:
+        ledger.set_flow_run_id(catalog, request.job_id, flow_run_id)
+    return lease
+
+
+def _kept(bucket: Bucket, catalog: Catalog, request: RenderRequest) -> Summary:
+    job = views.get(catalog, request.job_id)
+    assert job is not None
+    match job.state:
+        case "completed":
+            return Summary.model_validate_json(bucket.get_bytes(_summary_key(job.content_id)))
+        case "cancelled":
+            raise LeaseLost(f"the job {job.id} was cancelled; submit it again to have it made")
+    raise LeaseLost(
+        f"another run makes this video ({job.lease_owner}, {job.progress} % done); `bhiv status {job.id}` shows it"
+    )
 
 
 def _begin(request: RenderRequest) -> Metadata:
@@ -124,9 +232,39 @@ def _failed(request: RenderRequest, progress: Progress, error: BaseException) ->
     return update
 
 
-def _record_killed(bucket: Bucket, note: bytes) -> None:
-    if note:
-        write_metadata(bucket, Metadata.model_validate_json(note))
+def _record_failed(bucket: Bucket, catalog: Catalog, begun: Begun, update: dict[str, object]) -> LeaseLost | None:
+    """Keep how the run failed; return the loss when it had no right to."""
+    metadata = begun.metadata.model_copy(update=update)
+    try:
+        patiently(ledger.finish, catalog, begun.lease, "failed", metadata)
+    except LeaseLost as lost:
+        return lost
+    except CatalogUnavailable as error:  # the run's own error says more; the lease will run out
+        _log.warning("%s; the job's end is written to the bucket only", error)
+    write_metadata(bucket, metadata)
+    return None
+
+
+def _record_killed(bucket: Bucket, catalog: Catalog, note: bytes) -> None:
+    """Enter the end of a run that was killed on this machine, in its own name, since it can do nothing more."""
+    if not note:
+        return
+    begun = Begun.model_validate_json(note)
+    job = views.get(catalog, begun.lease.job_id)
+    metadata = begun.metadata
+    if job is not None and metadata.error is not None and "storyboard" in job.stages:
+        keys = _keys(job.content_id)
+        error = metadata.error.model_copy(update={"step": job.step})
+        paths = Paths(script=keys["script"], storyboard=keys["storyboard"])
+        metadata = metadata.model_copy(update={"error": error, "paths": paths})
+    with contextlib.suppress(LeaseLost):
+        ledger.finish(catalog, begun.lease, "failed", metadata)
+        if (kept := views.metadata_of(catalog, begun.lease.job_id)) is not None:
+            write_metadata(bucket, kept)
+
+
+def _summary_key(content_id: str) -> str:
+    return f"videos/{content_id}_job_summary.json"
 
 
 def _keys(content_id: str) -> dict[str, str]:
