@@ -105,6 +105,22 @@ def plan(source: str, **options: Any) -> None:
 
 
 @main.command()
+@click.argument("job", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: one object for a job, an array for the list.")
+@click.option("-n", "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Jobs listed at most.")
+def status(job: str | None, *, as_json: bool, limit: int) -> None:
+    """List the recent jobs, or tell all about JOB: an id, or enough of its beginning or end."""
+    with _explained():
+        from bhiv import job_list
+        from bhiv.settings import load_settings
+
+        if job is None:
+            job_list.show_recent(load_settings(), limit, as_json=as_json)
+        else:
+            job_list.show_one(load_settings(), job, as_json=as_json)
+
+
+@main.command()
 def doctor() -> None:
     """Say what is present, what is missing and what to do."""
     with _explained():

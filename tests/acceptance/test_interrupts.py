@@ -74,6 +74,8 @@ def test_a_killed_run_is_recorded_and_its_work_is_used_by_the_next(shop: Shop) -
     killed, completed = shop.metadata()
     assert (killed["processing_status"], killed["error"]["message"]) == ("failed", "the process was killed")
     assert completed["processing_status"] == "completed"
+    jobs = [shop.bhiv("status", run["job_id"], "--json").summary for run in (killed, completed)]
+    assert [job["state"] for job in jobs] == ["failed", "completed"]
     assert not list(shop.bucket.rglob(".unfinished-*"))
     assert not list(Path(shop.environment["BHIV_HOME"], "work").iterdir())
 
@@ -92,6 +94,9 @@ def test_a_stuck_encoder_fails_the_run_with_a_reason(shop: Shop, tmp_path: Path)
     assert "Traceback" not in ended.err
     [metadata] = shop.metadata()
     assert metadata["error"]["category"] == "render"
+    told = shop.bhiv("status", metadata["job_id"], "--json").summary
+    assert (told["state"], told["step"], told["error"]) == ("failed", "render", metadata["error"])
+    assert "took too long" in shop.bhiv("status").out
 
 
 def test_two_commands_at_once_share_one_server(tmp_path: Path, shop: Shop) -> None:

@@ -119,6 +119,16 @@ def test_plan_refuses_as_render_does(fresh: Shop) -> None:
     assert_refused(fresh, ended.code, ended.out, ended.err, "standard input")
 
 
+def test_a_look_at_jobs_where_there_are_none_makes_nothing(fresh: Shop) -> None:
+    listed, printed = fresh.bhiv("status"), fresh.bhiv("status", "--json")
+
+    assert (listed.code, printed.code, printed.out) == (0, 0, "[]\n")
+    assert listed.out.startswith("no jobs yet in ")
+    ended = fresh.bhiv("status", "abc123")
+    assert_refused(fresh, ended.code, ended.out, ended.err, "no job 'abc123'")
+    assert not (fresh.folder.parent / ".bhiv").exists()
+
+
 def test_an_unknown_option_is_refused(fresh: Shop) -> None:
     ended = fresh.bhiv("render", "a.txt", "--colour", "red")
 

@@ -65,6 +65,25 @@ def test_json_says_what_was_made_and_the_bucket_keeps_it(shop: Shop) -> None:
     assert metadata["storyboard_stats"]["total_duration"] == summary["duration_seconds"]
 
 
+def test_status_shows_a_finished_job(shop: Shop) -> None:
+    shop.write("story.txt", SCRIPT)
+    summary = shop.bhiv("render", "story.txt", "--json", *SMALL).summary
+    job = summary["job_id"]
+
+    listed, told, printed = shop.bhiv("status"), shop.bhiv("status", job[-6:]), shop.bhiv("status", job, "--json")
+
+    [row] = [line.split() for line in listed.out.splitlines() if line.startswith(job[-6:])]
+    assert row[1:4] == ["completed", "completed", "100"]
+    assert row[-3:] == ["A", "Small", "Story"]
+    assert job in told.out
+    assert "render" in told.out
+    assert printed.summary["stages"] == summary["stages"]
+    assert (printed.summary["state"], printed.summary["attempts"]) == ("completed", 1)
+    unknown = shop.bhiv("status", "ffffffff")
+    assert (unknown.code, unknown.out, unknown.err.count("\n")) == (2, "", 1)
+    assert "no job 'ffffffff'" in unknown.err
+
+
 def test_a_second_run_makes_nothing_and_says_so(shop: Shop) -> None:
     shop.write("story.txt", SCRIPT)
     first = shop.bhiv("render", "story.txt", *SMALL)
