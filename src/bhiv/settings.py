@@ -99,3 +99,9 @@ def adopt_prefect_environment(variables: Mapping[str, str]) -> None:
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         del os.environ[name]
     os.environ.update(variables)
+
+
+def replace_environment(variables: Mapping[str, str]) -> None:
+    """Make `variables` the whole environment of this process, as that of a program started with them."""
+    os.environ.clear()
+    os.environ.update(variables)
