@@ -56,8 +56,8 @@ class Watch:
         """Show that all is done, where the video is, and where the time went."""
         self._updated = 0.0
         self._show(Event("upload", 1, 1, 100.0))
-        path = bucket.path(summary.video)
-        create_link_artifact(key="video", link=path.as_uri(), link_text=path.name, description=str(path))
+        address = bucket.uri(summary.video)
+        create_link_artifact(key="video", link=address, link_text=address.rpartition("/")[2], description=address)
         rows = [{"step": step, **stage.model_dump()} for step, stage in summary.stages.items()]
         create_table_artifact(key="stages", table=rows, description="Seconds of all runs of a step together")
 

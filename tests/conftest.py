@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import pytest
 from bhiv.bucket.local import LocalBucket
 from bhiv.settings import Settings
 from bhiv.workplace import Workplace, open_workplace
+from tests.servers.ceph import ceph, missing
+from tests.servers.moto_s3 import moto
+from tests.servers.starting import S3Server
 
 #: Under it a service that is missing fails a test; without it, it skips.
 REQUIRE_ALL = bool(os.environ.get("BHIV_REQUIRE_ALL"))
@@ -54,6 +58,30 @@ def _no_error_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     yield
     errors = [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
     assert not errors, f"logged as errors: {[record.getMessage() for record in errors]}"
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[S3Server]:
+    """moto's S3 server, for the whole session."""
+    with tempfile.TemporaryDirectory(prefix="moto-") as folder, moto(Path(folder)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ceph_server() -> Iterator[S3Server]:
+    """Ceph's S3 gateway behind TLS, for the whole session."""
+    if absent := missing():
+        need(f"{', '.join(absent)} (see .ci/run); S3 IS NOT TESTED ON A REAL SERVER")
+    # The paths of its sockets must be short.
+    with tempfile.TemporaryDirectory(prefix="ceph-") as folder, ceph(Path(folder)) as server:
+        yield server
+
+
+def need(what: str) -> None:
+    """Skip the test because `what` is missing, or fail it where everything is required."""
+    if REQUIRE_ALL:
+        pytest.fail(f"missing: {what}")
+    pytest.skip(f"missing: {what}")
 
 
 @pytest.fixture

@@ -116,8 +116,8 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def test_importing_the_command_is_cheap() -> None:
-    heavy = ("prefect", "cv2", "numpy", "rich", "sqlalchemy")
-    code = f"import bhiv.cli, sys; print([name for name in {heavy} if name in sys.modules])"
+    heavy = ("prefect", "cv2", "numpy", "rich", "sqlalchemy", "boto3", "tenacity")
+    code = f"import bhiv.cli, bhiv.bucket, sys; print([name for name in {heavy} if name in sys.modules])"
 
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
 

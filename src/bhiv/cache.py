@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from bhiv.bucket import Artifact, Bucket
 from bhiv.bucket.keys import Segment
-from bhiv.errors import ObjectMissing
+from bhiv.errors import ObjectDamaged, ObjectMissing, StorageMisconfigured, StorageUnavailable
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -66,7 +66,9 @@ def recall(bucket: Bucket, step: Step[T], key: str, make: Callable[[], T]) -> Ma
 def _read(bucket: Bucket, step: Step[T], key: str) -> T | None:
     try:
         result = step.result.model_validate_json(bucket.get_bytes(f"{key}.json"))
-    except (ObjectMissing, ValidationError):
+        whole = all(bucket.holds(value) for _, value in result if isinstance(value, Artifact))
+    except (ObjectMissing, ObjectDamaged, ValidationError):
         return None
-    objects = [value for _, value in result if isinstance(value, Artifact)]
-    return result if all(map(bucket.holds, objects)) else None
+    except (StorageUnavailable, StorageMisconfigured):  # work goes on without S3: what can't be asked is made again
+        return None
+    return result if whole else None

@@ -6,11 +6,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bhiv.errors import BhivError, InputRefused
+from bhiv.errors import BhivError, InputRefused, StorageUnavailable
+
+if TYPE_CHECKING:
+    from bhiv.settings import Settings
 
 #: Exit codes: what the user gave is wrong; the run failed; a person ended it (as shells count SIGINT).
 _REFUSED, _FAILED, _INTERRUPTED = 2, 1, 130
@@ -52,6 +55,17 @@ def _explained() -> Iterator[None]:
         sys.exit(_INTERRUPTED)
 
 
+def _check_bucket(settings: "Settings") -> None:
+    """Refuse to begin with a bucket that the settings don't lead to; one that is only away is warned of."""
+    from bhiv.bucket import check_bucket
+    from bhiv.console import complain
+
+    try:
+        check_bucket(settings)
+    except StorageUnavailable as error:
+        complain(f"{error}; until then what is made is kept in {settings.home / 'spool'}")
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="bhiv", message="%(prog)s %(version)s")
 def main() -> None:
@@ -70,6 +84,7 @@ def render(source: str, output: Path | None, *, as_json: bool, verbose: bool, **
         started = time.monotonic()
         from bhiv import console, inputs, local_run
         from bhiv.bucket import open_bucket
+        from bhiv.bucket.replay import spooled
         from bhiv.request import make_plan
         from bhiv.settings import load_settings
 
@@ -78,15 +93,19 @@ def render(source: str, output: Path | None, *, as_json: bool, verbose: bool, **
         target = output or Path("out") / f"{'video' if source == '-' else Path(source).stem}.mp4"
         inputs.check_target(target)
         make_plan(request, settings)
+        _check_bucket(settings)
         with console.progress_shown() as watcher:
             summary = local_run.render(request, settings, watcher, verbose=verbose)
         bucket = open_bucket(settings)
         for suffix in (".srt", ".vtt", ".mp4"):
-            inputs.write_copy(bucket.path(f"videos/{summary.content_id}{suffix}"), target.with_suffix(suffix))
+            stored = bucket.stat(f"videos/{summary.content_id}{suffix}")
+            inputs.write_copy(bucket.fetch(stored.artifact), target.with_suffix(suffix))
         if as_json:
             click.echo(summary.model_copy(update={"video": str(target)}).model_dump_json())
         else:
             click.echo(console.summary_line(summary, str(target), time.monotonic() - started))
+        if waiting := spooled(settings).operations:
+            console.complain(f"{waiting} changes of the bucket wait for S3 in {settings.home / 'spool'}")
 
 
 @main.command()

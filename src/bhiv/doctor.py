@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bhiv import process
-from bhiv.errors import BhivError
+from bhiv.errors import BhivError, StorageError
 from bhiv.settings import Settings
 
 _LEAST_FREE_BYTES = 2_000_000_000
@@ -30,6 +30,7 @@ def examine(settings: Settings) -> list[Finding]:
         _look("voices", _voices),
         _look("font", _font),
         *_folders(settings),
+        *_storage(settings),
         _look("Prefect server", lambda: _server(settings)),
     ]
 
@@ -67,7 +68,8 @@ def _font() -> str:
 
 
 def _folders(settings: Settings) -> Iterator[Finding]:
-    for subject, folder in (("home", settings.home), ("bucket", settings.bucket_dir)):
+    local = [("bucket", settings.bucket_dir)] if settings.storage_backend == "local" else []
+    for subject, folder in [("home", settings.home), *local]:
         existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
         free = shutil.disk_usage(existing).free
         if not os.access(existing, os.W_OK):
@@ -76,6 +78,21 @@ def _folders(settings: Settings) -> Iterator[Finding]:
             yield Finding(subject, ok=False, message=f"{folder} has {free / 1e9:.1f} GB left; free some space")
         else:
             yield Finding(subject, ok=True, message=f"{folder}, {free / 1e9:.0f} GB free")
+
+
+def _storage(settings: Settings) -> Iterator[Finding]:
+    from bhiv.bucket import check_bucket
+    from bhiv.bucket.replay import spooled
+
+    if settings.storage_backend == "s3":
+        try:
+            yield Finding("bucket", ok=True, message=f"{check_bucket(settings)} can be written and read")
+        except StorageError as error:
+            yield Finding("bucket", ok=False, message=str(error))
+    waiting = spooled(settings)
+    if waiting.since:
+        message = f"{waiting.operations} changes wait for S3 since {waiting.since:%Y-%m-%d %H:%M} UTC: {waiting.error}"
+        yield Finding("spool", ok=False, message=message)
 
 
 def _server(settings: Settings) -> str:

@@ -18,6 +18,9 @@ BhivError
 ├── InvalidKey            not a key of the bucket's grammar
 ├── ObjectMissing         no object under the key
 ├── ObjectDamaged         the object's size or SHA-256 is not the recorded one
+├── ObjectExists          there is an object under the key already
+├── StorageUnavailable    S3 can't be reached, or fails itself
+├── StorageMisconfigured  S3 refuses what the settings say; names the setting
 └── DiskFull              no space left
 """
 
@@ -118,6 +121,20 @@ class ObjectMissing(StorageError, FileNotFoundError):
 
 class ObjectDamaged(StorageError):
     """The object's size or SHA-256 is not the one recorded when it was written."""
+
+
+class ObjectExists(StorageError, FileExistsError):
+    """An object that must be new is there already; it was not touched."""
+
+
+class StorageUnavailable(StorageError, ConnectionError):
+    """S3 can't be reached, does not answer in time, or fails by itself."""
+
+    retryable = True
+
+
+class StorageMisconfigured(StorageError):
+    """S3 refuses what the settings say; no retry helps before a person has changed one of them."""
 
 
 class DiskFull(StorageError):

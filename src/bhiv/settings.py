@@ -20,11 +20,39 @@ def _usable_cores() -> int:
 class Settings(BaseSettings):
     """One value each, from `BHIV_<NAME>` in the environment, else from `.env`, else the default."""
 
-    model_config = SettingsConfigDict(env_prefix="BHIV_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="BHIV_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+    )
 
     home: Path = Field(Path(".bhiv"), description="Folder for the Prefect server's state, fonts, logs and the catalog.")
-    storage_backend: Literal["local"] = Field("local", description="Where the bucket lives; a local folder.")
+    storage_backend: Literal["local", "s3"] = Field(
+        "local", description="Where the bucket lives: `local`, a folder, or `s3`, AWS or a server that speaks S3."
+    )
     bucket_dir: Path = Field(Path("data/bucket"), description="Folder of the local bucket.")
+    s3_bucket: str | None = Field(None, description="Name of the S3 bucket, which must exist.")
+    s3_prefix: str = Field(
+        "", pattern=r"^([A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*)?$", description="Folder in the S3 bucket; none by default."
+    )
+    s3_endpoint_url: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="Address of an S3 server other than AWS, such as https://s3.example.org.",
+    )
+    s3_public_endpoint_url: str | None = Field(
+        None, pattern="^https?://", description="Address under which browsers reach the S3 server, where it differs."
+    )
+    s3_region: str | None = Field(None, description="Region of the S3 bucket; other servers than AWS rarely need it.")
+    s3_access_key_id: str | None = Field(None, description="Key of the S3 account; without it, boto3's own sources.")
+    s3_secret_access_key: SecretStr | None = Field(None, description="Secret that belongs to the key.")
+    s3_ca_bundle: Path | None = Field(
+        None, description="Certificates (PEM) to trust in place of the machine's, for a server that signs its own."
+    )
+    s3_multipart_bytes: int = Field(
+        16 << 20, ge=5 << 20, le=5 << 30, description="Objects larger than this go to S3 in parts of this size."
+    )
+    s3_cache_bytes: int = Field(
+        10 << 30, ge=0, description="Space for local copies of S3 objects; those used in the last hour stay anyway."
+    )
     database_url: SecretStr | None = Field(
         None,
         description="PostgreSQL for the catalog, postgresql://user:password@host/name; none: a file in the home.",
@@ -68,10 +96,10 @@ class Settings(BaseSettings):
         description="A Prefect server to use in place of the kept one.",
     )
 
-    @field_validator("home", "bucket_dir")
+    @field_validator("home", "bucket_dir", "s3_ca_bundle")
     @classmethod
-    def _absolute(cls, path: Path) -> Path:
-        return path.expanduser().absolute()
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path and path.expanduser().absolute()
 
 
 def load_settings() -> Settings:

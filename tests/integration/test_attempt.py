@@ -3,6 +3,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import sqlalchemy
 
 from bhiv import attempt, process
 from bhiv.attempt import Attempt, Begun, attempted, deliver
+from bhiv.bucket.local import LocalBucket
 from bhiv.catalog import ledger, open_catalog, views
 from bhiv.catalog.models import Job
 from bhiv.errors import CatalogUnavailable, LeaseLost, StorageError, ToolFailed
@@ -51,8 +53,13 @@ def delivered(workplace: Workplace, settings: Settings, by: Begun) -> Summary:
     return deliver(workplace, settings, by, PLAN, video, VERDICT, STAGES).result
 
 
+def bucket_folder(workplace: Workplace) -> Path:
+    assert isinstance(workplace.bucket, LocalBucket)
+    return workplace.bucket.root
+
+
 def kept(workplace: Workplace, segment: str) -> dict[str, bytes]:
-    folder = workplace.bucket.root / segment
+    folder = bucket_folder(workplace) / segment
     return {path.name: path.read_bytes() for path in folder.glob("*") if not path.name.startswith("join")}
 
 
@@ -136,7 +143,7 @@ def test_a_video_that_another_run_makes_is_refused_and_nothing_is_written(
         pytest.fail("the block must not be entered")
 
     assert job(settings, request_).lease_owner == "another machine"
-    assert not workplace.bucket.root.exists()
+    assert not bucket_folder(workplace).exists()
 
 
 def test_a_cancelled_job_is_not_begun(workplace: Workplace, settings: Settings, request_: RenderRequest) -> None:
@@ -374,8 +381,8 @@ def test_a_catalog_that_stays_away_ends_the_run_and_the_bucket_says_why(
 
 def test_a_bucket_that_fails_fails_the_job(workplace: Workplace, settings: Settings, request_: RenderRequest) -> None:
     with pytest.raises(StorageError), begun(workplace, settings, request_) as made:
-        (workplace.bucket.root / "videos").mkdir(parents=True)
-        (workplace.bucket.root / "videos" / f"{request_.content_id}.mp4").mkdir()
+        (bucket_folder(workplace) / "videos").mkdir(parents=True)
+        (bucket_folder(workplace) / "videos" / f"{request_.content_id}.mp4").mkdir()
         delivered(workplace, settings, made.begun)
 
     assert job(settings, request_).state == "failed"

@@ -1,74 +1,34 @@
+import contextlib
 import errno
 import os
+import secrets
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bhiv.bucket.local import LocalBucket
-from bhiv.errors import DiskFull, InvalidKey, ObjectDamaged, ObjectMissing, StorageError
+from bhiv.errors import DiskFull, InvalidKey, StorageError
+from tests.integration import hostile
 
 TEXT = "text/plain"
-
-HOSTILE_KEYS = [
-    "", "/", ".", "..", "clips", "clips/", "/clips/a", "clips//a", "clips/../a", "clips/./a", "clips/..", "../clips/a",
-    "clips/a/b/c", "clips/a/../../b", "clips/A", "clips/é", "clips/a b", "clips/a\x00", "clips/a\n", "clips\\a",
-    "clips/.hidden", "clips/-a", "clips/" + "a" * 121, "other/a", "Clips/a", "clips/ａ", "clips/a．．", "clips/%2e%2e",
-    "file:///etc/passwd", "clips/a\u202e", "clips/\ud800", "C:/a", "clips/a:b", "clips/~", "clips/.unfinished-a",
-]  # fmt: skip
 
 
 def files(bucket: LocalBucket) -> list[str]:
     return sorted(str(path.relative_to(bucket.root)) for path in bucket.root.rglob("*") if path.is_file())
 
 
-def test_an_object_is_read_back(bucket: LocalBucket) -> None:
-    artifact = bucket.put_bytes("scripts/a_script.txt", b"once", TEXT)
-
-    assert bucket.get_bytes("scripts/a_script.txt") == b"once"
-    assert (artifact.size, artifact.media_type) == (4, TEXT)
-    assert bucket.fetch(artifact).read_bytes() == b"once"
-
-
-def test_a_file_is_stored_as_a_copy(bucket: LocalBucket, tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.write_bytes(b"x" * 3_000_000)
-
-    artifact = bucket.put_file("clips/folder/a.mp4", source, "video/mp4")
-    source.write_bytes(b"changed")
-
-    assert bucket.holds(artifact)
-
-
-def test_a_second_write_takes_the_place_of_the_first(bucket: LocalBucket) -> None:
-    first = bucket.put_bytes("logs/a.json", b"1", TEXT)
-    bucket.put_bytes("logs/a.json", b"2", TEXT)
-
-    assert bucket.get_bytes("logs/a.json") == b"2"
-    assert not bucket.holds(first)
-    with pytest.raises(ObjectDamaged, match="not what was written"):
-        bucket.fetch(first)
-
-
-def test_a_missing_object_is_an_error(bucket: LocalBucket) -> None:
-    with pytest.raises(ObjectMissing, match="there is no clips/a"):
-        bucket.get_bytes("clips/a")
-
-
-def test_a_copy_outlives_a_replaced_source(bucket: LocalBucket) -> None:
-    source = bucket.put_bytes("clips/a", b"bytes", TEXT)
-
-    copy = bucket.copy(source, "videos/b")
-    bucket.put_bytes("clips/a", b"other", TEXT)
-
-    assert bucket.fetch(copy).read_bytes() == b"bytes"
-
-
-@pytest.mark.parametrize("key", HOSTILE_KEYS)
+@pytest.mark.parametrize("key", hostile.KEYS)
 def test_a_hostile_key_is_refused(bucket: LocalBucket, key: str) -> None:
     for call in (lambda: bucket.put_bytes(key, b"", TEXT), lambda: bucket.get_bytes(key), lambda: bucket.path(key)):
         with pytest.raises(InvalidKey):
@@ -147,3 +107,122 @@ def test_the_sweep_spares_a_write_that_goes_on(bucket: LocalBucket, monkeypatch:
     monkeypatch.setattr(os, "fsync", sweep_then_fsync)
 
     assert bucket.holds(bucket.put_bytes("tmp/a", b"a", TEXT))
+
+
+def test_what_lies_in_the_way_is_refused_and_stays(bucket: LocalBucket, tmp_path: Path) -> None:
+    (outside := tmp_path / "secret").write_bytes(b"secret")
+    (bucket.root / "logs").mkdir(parents=True)
+    (bucket.root / "logs" / "link").symlink_to(outside)
+    (bucket.root / "logs" / "folder").mkdir()
+    os.mkfifo(bucket.root / "logs" / "pipe")
+
+    for call in (
+        lambda: bucket.create("logs/link", b"new", TEXT),
+        lambda: bucket.stat("logs/link"),
+        lambda: bucket.get_bytes("logs/folder"),
+        lambda: bucket.delete("logs/folder"),
+        lambda: bucket.put_bytes("logs/folder", b"", TEXT),
+    ):
+        with pytest.raises(StorageError):
+            call()
+    assert outside.read_bytes() == b"secret"
+    assert bucket.list_page("logs").entries == ()
+
+
+def test_nothing_gets_out_while_folders_become_links(bucket: LocalBucket, tmp_path: Path) -> None:
+    (outside := tmp_path / "outside").mkdir()
+    (outside / "a").write_bytes(b"secret")
+    folder, aside = bucket.root / "logs" / "job", bucket.root / "logs" / "aside"
+    bucket.put_bytes("logs/job/a", b"inside", TEXT)
+    ended = threading.Event()
+
+    swaps: list[None] = []
+
+    def swap() -> None:
+        while not ended.is_set():
+            with contextlib.suppress(OSError):  # a writer has made the folder anew
+                folder.rename(aside)
+                folder.symlink_to(outside, target_is_directory=True)
+                swaps.append(None)
+            with contextlib.suppress(OSError):
+                folder.unlink()
+            with contextlib.suppress(OSError):
+                aside.rename(folder)
+            shutil.rmtree(aside, ignore_errors=True)
+
+    attempts: list[Callable[[], object]] = [
+        lambda: seen.add(bucket.get_bytes("logs/job/a")),
+        lambda: seen.update(bucket.read("logs/job/a")),
+        lambda: bucket.put_bytes("logs/job/a", b"inside", TEXT),
+        lambda: bucket.create(f"logs/job/{secrets.token_hex(8)}", b"inside", TEXT),
+        lambda: bucket.delete("logs/job/a"),
+        lambda: seen.update(entry.key.encode() for entry in bucket.list_page("logs").entries if entry.size == 6),
+    ]
+    seen: set[bytes] = set()
+    outcomes: Counter[str] = Counter()
+    with ThreadPoolExecutor(1) as pool:
+        swapping = pool.submit(swap)
+        number = 0
+        while number < 900 or len(swaps) < 500:
+            number += 1
+            try:
+                attempts[number % len(attempts)]()
+            except StorageError as error:
+                outcomes[type(error).__name__] += 1
+            else:
+                outcomes["done"] += 1
+        ended.set()
+        swapping.result()
+
+    assert {path.name: path.read_bytes() for path in outside.iterdir()} == {"a": b"secret"}
+    assert b"secret" not in seen
+    assert outcomes["done"] > 50, outcomes
+    assert outcomes.total() - outcomes["done"] > 50, outcomes
+
+
+def test_the_last_use_of_an_object_is_known_to_the_hour(bucket: LocalBucket) -> None:
+    artifact = bucket.put_bytes("clips/a", b"a", TEXT)
+    long_ago = time.time() - 100_000
+    os.utime(bucket.path("clips/a"), (long_ago, long_ago))
+
+    [before] = bucket.list_page("clips").entries
+    bucket.fetch(artifact)
+    [after] = bucket.list_page("clips").entries
+
+    assert before.used_at == before.changed_at == after.changed_at == datetime.fromtimestamp(long_ago, UTC)
+    assert after.used_at is not None
+    assert datetime.now(UTC) - after.used_at < timedelta(minutes=5)
+
+
+def test_a_copy_counts_as_changed_when_it_was_made(bucket: LocalBucket) -> None:
+    artifact = bucket.put_bytes("clips/a", b"a", TEXT)
+    os.utime(bucket.path("clips/a"), (1, 1))
+
+    copy = bucket.copy(artifact, "videos/a")
+
+    assert datetime.now(UTC) - bucket.stat(copy.key).changed_at < timedelta(minutes=5)
+    assert bucket.path("clips/a").stat().st_nlink == 2
+
+
+def test_a_file_that_somebody_put_there_is_an_object(bucket: LocalBucket) -> None:
+    bucket.put_bytes("images/a.png", b"", TEXT)
+    (bucket.root / "images" / "mine.png").write_bytes(b"picture")
+    (bucket.root / "images" / "NOT A KEY.png").write_bytes(b"picture")
+
+    mine = bucket.stat("images/mine.png").artifact
+
+    assert (mine.size, mine.media_type) == (7, "image/png")
+    assert bucket.fetch(mine).read_bytes() == bucket.get_bytes("images/mine.png") == b"picture"
+    assert [entry.key for entry in bucket.list_page("images").entries] == ["images/a.png", "images/mine.png"]
+
+
+def test_a_file_system_without_attributes_will_do(bucket: LocalBucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(os, "setxattr", refuse)
+
+    artifact = bucket.put_bytes("videos/a.mp4", b"video", "video/mp4")
+
+    assert bucket.stat("videos/a.mp4").artifact == artifact
+    assert bucket.get_bytes("videos/a.mp4") == b"video"

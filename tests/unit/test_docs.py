@@ -20,7 +20,7 @@ def names() -> list[str]:
 
 @pytest.mark.parametrize("document", ["docs/configuration.md", ".env.example"])
 def test_every_setting_is_documented_and_no_other(document: str) -> None:
-    written = set(re.findall(r"\b(?:BHIV|PREFECT)_[A-Z_]+\b", (ROOT / document).read_text(encoding="utf-8")))
+    written = set(re.findall(r"\b(?:BHIV|PREFECT)_[A-Z0-9_]+\b", (ROOT / document).read_text(encoding="utf-8")))
 
     assert written == set(names())
 

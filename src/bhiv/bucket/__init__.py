@@ -1,16 +1,7 @@
-"""Where everything that lasts is kept: objects under strict keys, in a local folder."""
+"""Where everything that lasts is kept: objects under strict keys, in a local folder or on an S3 server."""
 
 from bhiv.bucket.artifact import Artifact
-from bhiv.bucket.local import LocalBucket
-from bhiv.settings import Settings
+from bhiv.bucket.opening import check_bucket, open_bucket
+from bhiv.bucket.protocol import Bucket, Entry, Page, Stored
 
-#: The bucket's interface; a second kind of store will take it over as a protocol.
-Bucket = LocalBucket
-
-
-def open_bucket(settings: Settings) -> Bucket:
-    """Return the bucket that the settings name; nothing is read or made yet."""
-    return LocalBucket(settings.bucket_dir)
-
-
-__all__ = ["Artifact", "Bucket", "open_bucket"]
+__all__ = ["Artifact", "Bucket", "Entry", "Page", "Stored", "check_bucket", "open_bucket"]
