@@ -13,9 +13,10 @@ from bhiv.production import Frame, expected_of, programme_of
 from bhiv.progress import Progress
 from bhiv.record import Summary
 from bhiv.request import RenderRequest
-from bhiv.settings import load_settings
+from bhiv.settings import Settings, load_settings
 from bhiv.speech import choose_voice
 from bhiv.video import camera
+from flows.run_settings import identified, is_deployed, settings_of_run
 from flows.watch import Watch, later, result, show_storyboard
 from tasks.check_video import check_video
 from tasks.draw_picture import draw_picture
@@ -26,7 +27,7 @@ from tasks.master_sound import master_sound
 from tasks.record_video import record_video
 from tasks.set_captions import set_captions
 from tasks.speak_narration import speak_narration
-from tasks.step import here
+from tasks.step import here, under
 
 
 class EncoderTaskRunner(ThreadPoolTaskRunner[Any]):
@@ -39,15 +40,21 @@ class EncoderTaskRunner(ThreadPoolTaskRunner[Any]):
 
 def _run_name() -> str:
     request = flow_run.parameters["request"]
-    request = request if isinstance(request, RenderRequest) else RenderRequest.model_validate(request)
+    request = identified(request if isinstance(request, RenderRequest) else RenderRequest.model_validate(request))
     return f"{request.shown_title} · {request.job_id[-6:]}"
 
 
 @flow(name="script_to_video", flow_run_name=_run_name, task_runner=EncoderTaskRunner(), persist_result=False)  # type: ignore[arg-type]
 def script_to_video(request: RenderRequest) -> Summary:
     """Make a narrated, illustrated, captioned video from a script or a plan, and return what was done."""
+    settings = settings_of_run()
+    with under(settings):
+        return _run(identified(request), settings)
+
+
+def _run(request: RenderRequest, settings: Settings) -> Summary:
     workplace, progress = here(), Progress()
-    with attempted(workplace, load_settings(), request, progress, flow_run.id) as attempt:
+    with attempted(workplace, settings, request, progress, flow_run.id, resumable=is_deployed()) as attempt:
         if isinstance(attempt, Summary):
             return attempt
         watch, run = Watch(progress, attempt), attempt.begun.run

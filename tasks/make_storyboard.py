@@ -4,11 +4,10 @@ from bhiv.attempt import store_storyboard
 from bhiv.cache import Made
 from bhiv.plan import RenderPlan
 from bhiv.request import RenderRequest
-from bhiv.settings import load_settings
-from tasks.step import here, step
+from tasks.step import here, run_settings, step
 
 
 @step("storyboard", "storyboard")
 def make_storyboard(request: RenderRequest) -> Made[RenderPlan]:
     """Make the plan and keep it in the bucket."""
-    return store_storyboard(here(), request, load_settings())
+    return store_storyboard(here(), request, run_settings())

@@ -4,10 +4,9 @@ from bhiv.attempt import Begun, deliver
 from bhiv.cache import Made
 from bhiv.plan import RenderPlan
 from bhiv.record import Stage, StepName, Summary
-from bhiv.settings import load_settings
 from bhiv.video.gate import Verdict
 from bhiv.video.join import Video
-from tasks.step import here, step
+from tasks.step import here, run_settings, step
 
 
 @step("record", "record")
@@ -15,4 +14,4 @@ def record_video(
     begun: Begun, plan: RenderPlan, video: Made[Video], verdict: Made[Verdict], stages: dict[StepName, Stage]
 ) -> Made[Summary]:
     """Name the video, enter the job's end, and write its metadata and summary."""
-    return deliver(here(), load_settings(), begun, plan, video.result, verdict.result, stages)
+    return deliver(here(), run_settings(), begun, plan, video.result, verdict.result, stages)

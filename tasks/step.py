@@ -1,6 +1,8 @@
 """What all tasks of a video share: how often they are tried, and how Prefect shows what was made before."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import State, Task
@@ -12,7 +14,7 @@ from pydantic import BaseModel
 
 from bhiv.cache import Made
 from bhiv.errors import BhivError
-from bhiv.settings import load_settings
+from bhiv.settings import Settings, load_settings
 from bhiv.workplace import Workplace, open_workplace
 
 P = ParamSpec("P")
@@ -48,9 +50,27 @@ def step(name: str, run_name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
     return decorate
 
 
+_settings: ContextVar[Settings | None] = ContextVar("settings", default=None)
+
+
+@contextmanager
+def under(settings: Settings) -> Iterator[None]:
+    """Have the tasks that are submitted inside the block work under these settings."""
+    token = _settings.set(settings)
+    try:
+        yield
+    finally:
+        _settings.reset(token)
+
+
+def run_settings() -> Settings:
+    """Return the settings of the run that this task belongs to; outside of one, those of the process."""
+    return _settings.get() or load_settings()
+
+
 def here() -> Workplace:
-    """Return the workplace of this process."""
-    return open_workplace(load_settings())
+    """Return the workplace of the run that this task belongs to."""
+    return open_workplace(run_settings())
 
 
 def shown(made: Made[T]) -> Made[T]:

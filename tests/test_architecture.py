@@ -17,7 +17,7 @@ HOUSES = ("src/bhiv", "blocks", "tasks", "flows", "deployments")
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"plan", "settings", "process"}),
-    frozenset({"ffmpeg", "timeline", "fonts", "bidi", "lettering", "markdown", "prefect_environment"}),
+    frozenset({"access", "ffmpeg", "timeline", "fonts", "bidi", "lettering", "markdown", "prefect_environment"}),
     frozenset({"languages", "bucket", "server_folder"}),
     frozenset({"cache"}),
     frozenset({"speech", "pictures"}),
@@ -28,8 +28,10 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"production", "progress", "request"}),
     frozenset({"catalog"}),
     frozenset({"attempt"}),
-    frozenset({"prefect_server", "prefect_child", "console", "inputs", "job_list", "doctor"}),
-    frozenset({"house"}),
+    frozenset(
+        {"prefect_server", "prefect_child", "console", "inputs", "job_list", "doctor", "reconciling", "cleaning"}
+    ),
+    frozenset({"house", "one_system", "logs"}),
     frozenset({"local_run"}),
     frozenset({"cli"}),
 )

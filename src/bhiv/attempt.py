@@ -58,6 +58,8 @@ class Begun(Contract):
 
     metadata: Metadata
     lease: Lease
+    #: Whether a worker can run the job again: it then goes back to the queue when its process is ended from outside.
+    resumable: bool = False
 
     @property
     def run(self) -> str:
@@ -76,20 +78,27 @@ class Attempt:
 
 @contextmanager
 def attempted(
-    workplace: Workplace, settings: Settings, request: RenderRequest, progress: Progress, flow_run_id: str | None = None
+    workplace: Workplace,
+    settings: Settings,
+    request: RenderRequest,
+    progress: Progress,
+    flow_run_id: str | None = None,
+    *,
+    resumable: bool = False,
 ) -> Iterator[Attempt | Summary]:
     """Enter the job in the catalog, take it, and yield the attempt; what becomes of it is kept.
 
     A job that was completed before yields its summary instead, and nothing is written. When the block fails or is
     interrupted, its child processes are ended at once and the metadata says why. A process that is killed leaves a
-    note, from which the next attempt on this home records its end.
+    note, from which the next attempt on this home records its end. A `resumable` job that is interrupted or killed goes
+    back to the queue.
 
     Raises:
         LeaseLost: another run makes the video, or has taken it over; nothing more was written about it.
         CatalogUnavailable: the catalog was away for half a minute.
     """
     process.allow()
-    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
+    owner = _owner()
     with ExitStack() as stack:
         catalog = stack.enter_context(patiently(open_catalog, settings))
         for note in sweep(workplace):
@@ -98,14 +107,17 @@ def attempted(
         if lease is None:
             yield _kept(workplace.bucket, catalog, request)
             return
-        begun = Begun(metadata=_begin(request), lease=lease)
+        begun = Begun(metadata=_begin(request), lease=lease, resumable=resumable)
         stack.enter_context(claimed(workplace, begun.run, begun.model_dump_json().encode()))
         keeper = stack.enter_context(Keeper(catalog, lease, settings.lease_seconds))
         try:
             yield Attempt(begun, keeper.tell)
         except BaseException as error:  # not handled: noted, then passed on
             process.stop_all()
-            lost = keeper.lost or _record_failed(workplace.bucket, catalog, begun, _failed(request, progress, error))
+            update = _failed(request, progress, error)
+            lost = keeper.lost or _record_failed(
+                workplace.bucket, catalog, begun, update, back=resumable and not isinstance(error, Exception)
+            )
             if lost is not None and isinstance(error, Exception):
                 raise lost from error
             raise
@@ -182,10 +194,7 @@ def _take(
     catalog: Catalog, request: RenderRequest, owner: str, seconds: float, flow_run_id: str | None
 ) -> Lease | None:
     ledger.register(catalog, request)
-    lease = ledger.claim(catalog, request.job_id, owner, seconds)
-    if lease is not None and flow_run_id is not None:
-        ledger.set_flow_run_id(catalog, request.job_id, flow_run_id)
-    return lease
+    return ledger.claim(catalog, request.job_id, owner, seconds, flow_run_id)
 
 
 def _kept(bucket: Bucket, catalog: Catalog, request: RenderRequest) -> Summary:
@@ -232,11 +241,34 @@ def _failed(request: RenderRequest, progress: Progress, error: BaseException) ->
     return update
 
 
-def _record_failed(bucket: Bucket, catalog: Catalog, begun: Begun, update: dict[str, object]) -> LeaseLost | None:
-    """Keep how the run failed; return the loss when it had no right to."""
+def give_up(workplace: Workplace, settings: Settings, job_id: str, reason: str, *, cancelled: bool = False) -> bool:
+    """End a job that nobody makes any more as failed, or as cancelled, with its metadata; False when somebody makes it.
+
+    Raises:
+        InputRefused: there is no such job.
+    """
+    with patiently(open_catalog, settings) as catalog:
+        lease = patiently(ledger.claim, catalog, job_id, _owner(), settings.lease_seconds)
+        if lease is None:
+            return False
+        request = views.request_of(catalog, job_id)
+        failure = Failure(category="interrupted", message=reason, step="storyboard")
+        metadata = _begin(request).model_copy(update={"error": failure})
+        patiently(ledger.finish, catalog, lease, "cancelled" if cancelled else "failed", metadata)
+        write_metadata(workplace.bucket, metadata)
+    return True
+
+
+def _record_failed(
+    bucket: Bucket, catalog: Catalog, begun: Begun, update: dict[str, object], *, back: bool
+) -> LeaseLost | None:
+    """Keep how the run failed, or put its job `back` into the queue; return the loss when it had no right to."""
     metadata = begun.metadata.model_copy(update=update)
     try:
-        patiently(ledger.finish, catalog, begun.lease, "failed", metadata)
+        if back:
+            patiently(ledger.release, catalog, begun.lease)
+        else:
+            patiently(ledger.finish, catalog, begun.lease, "failed", metadata)
     except LeaseLost as lost:
         return lost
     except CatalogUnavailable as error:  # the run's own error says more; the lease will run out
@@ -258,9 +290,17 @@ def _record_killed(bucket: Bucket, catalog: Catalog, note: bytes) -> None:
         paths = Paths(script=keys["script"], storyboard=keys["storyboard"])
         metadata = metadata.model_copy(update={"error": error, "paths": paths})
     with contextlib.suppress(LeaseLost):
+        if begun.resumable:
+            ledger.release(catalog, begun.lease)
+            write_metadata(bucket, metadata)
+            return
         ledger.finish(catalog, begun.lease, "failed", metadata)
         if (kept := views.metadata_of(catalog, begun.lease.job_id)) is not None:
             write_metadata(bucket, kept)
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
 
 
 def _summary_key(content_id: str) -> str:

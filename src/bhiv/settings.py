@@ -88,8 +88,16 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="An encoder that takes no frame for so long is ended and tried again.",
     )
+    job_attempts: int = Field(
+        5, ge=1, description="How often a job is begun before it is given up, when its process is killed every time."
+    )
     max_scenes: int = Field(200, ge=1, le=10_000, description="The most scenes that one video may have.")
     max_script_bytes: int = Field(1_000_000, ge=1, description="The largest script, in bytes of UTF-8.")
+    lm_base_url: str | None = Field(None, description="Address of a language model's OpenAI-compatible API.")
+    lm_model: str | None = Field(None, description="Name of the language model.")
+    lm_api_key: SecretStr | None = Field(None, description="Key of the language model's API.")
+    core_url: str | None = Field(None, description="Address of the Core service, which is told of finished videos.")
+    core_token: SecretStr | None = Field(None, description="Token of the Core service.")
     prefect_api_url: str | None = Field(
         None,
         validation_alias="PREFECT_API_URL",
@@ -115,6 +123,17 @@ def load_settings() -> Settings:
         name = str(first["loc"][0]).upper()
         variable = name if name.startswith("PREFECT_") else f"BHIV_{name}"
         raise InputRefused(f"the setting {variable} is {first['input']!r}: {first['msg'].lower()}") from None
+
+
+def settings_environment(settings: Settings) -> dict[str, str]:
+    """Return the variables that give another process, in any folder, the same settings."""
+    given = {name: getattr(settings, name) for name in settings.model_fields_set | {"home", "bucket_dir"}}
+    told = {name: value for name, value in given.items() if value is not None and name != "prefect_api_url"}
+    return {f"BHIV_{name.upper()}": _plain(value) for name, value in told.items()}
+
+
+def _plain(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def inherited_environment() -> dict[str, str]:

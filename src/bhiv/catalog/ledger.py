@@ -66,8 +66,8 @@ def register(catalog: Catalog, request: RenderRequest) -> None:
         _add(connection, Job, job)
 
 
-def claim(catalog: Catalog, job_id: str, owner: str, seconds: float) -> Lease | None:
-    """Take the job for `seconds` and make it a running one.
+def claim(catalog: Catalog, job_id: str, owner: str, seconds: float, flow_run_id: str | None = None) -> Lease | None:
+    """Take the job for `seconds` and make it a running one; `flow_run_id` is the Prefect run that makes it now.
 
     None when somebody else's lease lasts, and when the job is completed or cancelled. A failed job may be taken again,
     and so may one that `owner` holds already, whose first answer may have been lost.
@@ -100,6 +100,8 @@ def claim(catalog: Catalog, job_id: str, owner: str, seconds: float) -> Lease | 
             "started_at": moment,
             "finished_at": None,
         }
+        if flow_run_id is not None:
+            taken["flow_run_id"] = flow_run_id
         _set(connection, job_id, moment, taken)
         return Lease(job_id=job_id, token=row.lease_token + 1)
 
@@ -128,7 +130,7 @@ def advance(catalog: Catalog, lease: Lease, step: StepName, progress: float, sta
 def finish(
     catalog: Catalog,
     lease: Lease,
-    state: Literal["completed", "failed"],
+    state: Literal["completed", "failed", "cancelled"],
     metadata: Metadata,
     stages: Mapping[StepName, Stage] | None = None,
 ) -> State:

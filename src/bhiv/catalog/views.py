@@ -1,6 +1,7 @@
 """What is shown of jobs: reads that wait for no writer and leave the large columns alone."""
 
 import re
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -58,6 +59,20 @@ def expired(catalog: Catalog) -> list[JobView]:
         query = _select(Job.state == "running", Job.lease_expires_at <= now(connection))
         rows = connection.execute(query.order_by(Job.lease_expires_at).limit(_MOST)).mappings().all()
     return [JobView.model_validate(dict(row)) for row in rows]
+
+
+def known_runs(catalog: Catalog, ids: Collection[str]) -> set[str]:
+    """Return those of the Prefect runs that have made a job, or make one."""
+    with catalog.reading() as connection:
+        found = connection.execute(select(Job.flow_run_id).where(Job.flow_run_id.in_(ids)))
+        return {row.flow_run_id for row in found}
+
+
+def live_since(catalog: Catalog) -> datetime | None:
+    """Return when the oldest job that waits or is made was accepted, None when there is none."""
+    with catalog.reading() as connection:
+        query = select(Job.created_at).where(Job.state.in_(["queued", "running"])).order_by(Job.created_at).limit(1)
+        return connection.scalar(query)
 
 
 def find(catalog: Catalog, given: str) -> JobView:
