@@ -95,9 +95,13 @@ class LocalBucket:
         """Return the object's own file, checked."""
         path = self.path(artifact.key)
         with self._opened(artifact.key) as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            if not path.exists():  # a clean-up was faster
+                raise ObjectMissing(f"there is no {artifact.key} in the bucket {self.root}")
+            _note_use(file)
+            fcntl.flock(file, fcntl.LOCK_UN)
             if describe(artifact.key, file, artifact.media_type) != artifact:
                 raise ObjectDamaged(f"{path} is not what was written; delete it and run again")
-            _note_use(file)
         return path
 
     def holds(self, artifact: Artifact) -> bool:
@@ -135,6 +139,19 @@ class LocalBucket:
             return
         except OSError as error:
             raise explain(error, key) from error
+
+    def delete_unused(self, key: str, before: datetime) -> bool:
+        """Remove an object unless it has been used since `before`; whether it was removed."""
+        try:
+            with self._opened(key) as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # a reader notes its use under the same lock
+                status = os.fstat(file.fileno())
+                if _time(max(status.st_atime, status.st_mtime)) >= before:
+                    return False
+                self.delete(key)
+        except ObjectMissing:
+            return False
+        return True
 
     def sweep(self) -> int:
         """Remove what killed writers left unfinished and return how many files that were."""

@@ -131,6 +131,14 @@ class Bucket(Protocol):
         """Remove an object; one that is not there is no error."""
         ...
 
+    def delete_unused(self, key: str, before: datetime) -> bool:
+        """Remove an object unless it has been used since `before`; whether it was removed.
+
+        Locally a use that comes at the same moment either keeps the object or finds it gone. On S3, which notes no
+        uses, the last change counts, and the answer may be a moment old.
+        """
+        ...
+
     def sweep(self) -> int:
         """Remove what killed writers left unfinished and return how many things that were."""
         ...

@@ -165,6 +165,16 @@ class S3Bucket:
         with explained(self.account, key):
             self._client.delete_object(Bucket=self.account.bucket, Key=self.account.prefix + key)
 
+    def delete_unused(self, key: str, before: datetime) -> bool:
+        """Remove an object unless it has changed since `before`; whether it was removed."""
+        try:
+            if self.stat(key).changed_at >= before:
+                return False
+        except ObjectMissing:
+            return False
+        self.delete(key)
+        return True
+
     def sweep(self) -> int:
         """End uploads in parts that were begun more than a day ago and return how many that were."""
         begun_before = datetime.now(UTC) - _ABANDONED

@@ -14,6 +14,7 @@ that a key is new can't be promised without asking.
 """
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -132,6 +133,12 @@ class SpooledBucket:
             except (StorageUnavailable, StorageMisconfigured) as failed:
                 error = failed
         return self.spool.keep_deletion(key, error)
+
+    def delete_unused(self, key: str, before: datetime) -> bool:
+        """Remove an object of S3 unless it has changed since `before`; what waits in the spool stays."""
+        if self._reason_to_spool(key):
+            return False
+        return self._ask(lambda: self.remote.delete_unused(key, before))
 
     def sweep(self) -> int:
         """Remove what killed writers left unfinished, on S3 only when it answers."""
