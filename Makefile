@@ -8,7 +8,7 @@ export UV_SYSTEM_CERTS := true
 # Compiled once here: an installer that does not compile doubles every later import of Prefect.
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
 
-.PHONY: help demo test lint bench setup lock clean
+.PHONY: help demo test lint bench chaos setup lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -27,6 +27,9 @@ lint: $(VENV)/.dev ## ruff and mypy
 
 bench: $(VENV)/.dev ## measure the figures that the README quotes
 	$(BIN)/python -m benchmarks
+
+chaos: $(VENV)/.dev ## kill processes of a running system 200 times and count what is lost
+	$(BIN)/python -m benchmarks.chaos $(ARGS)
 
 setup: $(VENV)/.run ## build .venv from requirements.lock
 

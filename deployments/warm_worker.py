@@ -4,9 +4,10 @@ import argparse
 import asyncio
 import signal
 
+from bhiv import process
 from bhiv.prefect_environment import client_environment
 from bhiv.prefect_server import start_server
-from bhiv.settings import Settings, adopt_prefect_environment, load_settings
+from bhiv.settings import Settings, adopt_prefect_environment, load_settings, settings_environment
 
 POOL = "bhiv"
 
@@ -28,8 +29,8 @@ def run_worker(settings: Settings, *, pool: str = POOL, limit: int | None = None
     with server.in_use():
         kept = settings.prefect_api_url is None
         variables = client_environment(settings.home, server.api_url, kept=kept, verbose=True)
-        # Runs work in the checkout, where relative settings would mean another place than here.
-        ours = {"BHIV_HOME": str(settings.home), "BHIV_BUCKET_DIR": str(settings.bucket_dir)}
+        # Runs work in the checkout, where relative settings and `.env` would mean others than here.
+        ours = settings_environment(settings)
         adopt_prefect_environment({"PREFECT_WORKER_QUERY_SECONDS": str(QUERY_SECONDS)} | variables | ours)
         asyncio.run(_serve(pool, limit or settings.encoders, name))
 
@@ -59,7 +60,10 @@ def main() -> None:
     parser.add_argument("--pool", default=POOL, help="work pool to serve; created unless it is there (%(default)s)")
     parser.add_argument("--limit", type=int, metavar="N", help="how many runs at once; as many as there are cores")
     parser.add_argument("--name", help="how Prefect's pages call this worker")
+    parser.add_argument("--parent", type=int, metavar="PID", help="end when this process, which started it, dies")
     given = parser.parse_args()
+    if given.parent:
+        process.end_with(given.parent)
     run_worker(load_settings(), pool=given.pool, limit=given.limit, name=given.name)
 
 

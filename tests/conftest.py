@@ -46,11 +46,20 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_left_running() -> Iterator[None]:
-    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    before = psutil.Process().children(recursive=True)
     yield
-    left = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
+    # What a system of several tests starts again is its own to end.
+    theirs = {one.pid for known in before for one in (known, *_descendants(known))}
+    left = [child for child in psutil.Process().children(recursive=True) if child.pid not in theirs]
     alive = [child for child in psutil.wait_procs(left, timeout=2)[1] if child.status() != psutil.STATUS_ZOMBIE]
     assert not alive, f"left running: {[child.cmdline() for child in alive]}"
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 @pytest.fixture(autouse=True)

@@ -41,7 +41,8 @@ def _explained() -> Iterator[None]:
     """Turn what goes wrong into one line on stderr and the exit code of its kind; SIGTERM counts as SIGINT."""
     from bhiv.console import complain
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for kind in (signal.SIGTERM, signal.SIGINT):  # a shell without job control starts children that ignore SIGINT
+        signal.signal(kind, signal.default_int_handler)
     try:
         yield
     except InputRefused as error:
@@ -150,6 +151,58 @@ def doctor() -> None:
         for finding in findings:
             click.echo(f"{'ok     ' if finding.ok else 'PROBLEM'}  {finding.subject}: {finding.message}")
         sys.exit(0 if all(finding.ok for finding in findings) else _FAILED)
+
+
+@main.command()
+def up() -> None:
+    """Run the whole system on this machine: Prefect server, deployments and a worker; Ctrl-C ends it."""
+    with _explained():
+        from bhiv import house
+        from bhiv.console import status_line
+        from bhiv.one_system import alone, stop_if_unused
+        from bhiv.prefect_server import find_server
+        from bhiv.settings import load_settings
+
+        settings = load_settings()
+        with alone(settings) as free:
+            if not free:
+                server = find_server(settings)
+                click.echo(f"it runs already; watch it at {server.ui_url if server else 'its server, which starts'}")
+                return
+            try:
+                with house.connected(settings) as server:
+                    house.load("deployments.up").up(settings, server, status_line)
+            except KeyboardInterrupt:
+                status_line("stopped", "what was accepted is kept for the next start")
+            finally:
+                stop_if_unused(settings)
+
+
+@main.command()
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Runs at once; as many as there are encoders.")
+@click.option("--name", metavar="NAME", help="Name that the Prefect UI shows.")
+def worker(limit: int | None, name: str | None) -> None:
+    """Take runs of a system that is up, here or on another machine (PREFECT_API_URL); Ctrl-C ends it."""
+    with _explained():
+        from bhiv import house
+        from bhiv.settings import load_settings
+
+        house.load("deployments.warm_worker").run_worker(load_settings(), limit=limit, name=name)
+
+
+@main.command()
+def blocks() -> None:
+    """Register BHIV's blocks with Prefect and write those that are missing."""
+    with _explained():
+        from bhiv import house
+        from bhiv.settings import load_settings
+
+        settings = load_settings()
+        with house.connected(settings) as server:
+            written = house.load("blocks.defaults").register(settings)
+        for name, new in written.items():
+            click.echo(f"{name}  {'written from the environment' if new else 'kept as it was set'}")
+        click.echo(f"edit them at {server.ui_url}/v2/blocks")
 
 
 @main.command()

@@ -83,3 +83,8 @@ def _clock(seconds: float) -> str:
 def complain(message: str) -> None:
     """Print one line on stderr."""
     sys.stderr.write(f"bhiv: {' '.join(message.split())}\n")
+
+
+def status_line(part: str, state: str) -> None:
+    """Print how a part of the running system is."""
+    Console(highlight=False).print(f"{part:<12}{state}", soft_wrap=True, markup=False)

@@ -4,9 +4,11 @@ Every child leads a session of its own, so that its whole group can be ended. Pr
 a task that was submitted they only take effect when the call returns.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +24,7 @@ _STDERR_TAIL = 4_000
 #: Fewer switches between the two ends of a pipe that carries whole pictures; the kernel's limit for users.
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031
+_PR_SET_PDEATHSIG = 1
 
 _lock = threading.Lock()
 _children: set["subprocess.Popen[bytes]"] = set()
@@ -47,6 +50,18 @@ def stop_all() -> None:
 def allow() -> None:
     """Let child processes start again after `stop_all()`."""
     _stopped.clear()
+
+
+def end_with(parent: int) -> None:
+    """Have this process be sent SIGTERM when its parent, the process `parent`, dies; at once when it has already.
+
+    On Linux only: elsewhere nothing happens. Linux means the parent's thread, so it must be its main one.
+    """
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def run(argv: Sequence[str], *, timeout_seconds: float, stdin: bytes = b"", cwd: Path | None = None) -> Finished:

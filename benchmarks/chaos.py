@@ -1,0 +1,298 @@
+"""Kills processes of a running system at random moments: every job that was accepted must end, once, in a whole video.
+
+`make chaos` kills 200 times; the test suite 20 times. What is counted at the end is what must be 0.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from benchmarks.measuring import BHIV
+from bhiv.bucket.artifact import describe
+from bhiv.request import new_id
+
+#: Jobs that wait or run at any time.
+_IN_FLIGHT = 3
+_READY_SECONDS = 120.0
+_END_SECONDS = 240.0
+_RECONCILE_SECONDS = 6.0
+#: A dead run counts as dead sooner than an operator would have it, so that one need not wait.
+_SOON = {"pending_minutes": 0.25, "silent_minutes": 0.25}
+_SETTINGS = {"BHIV_LEASE_SECONDS": "5", "BHIV_JOB_ATTEMPTS": "1000", "BHIV_ENCODERS": "2"}
+
+
+@dataclass
+class Report:
+    """What was killed, and what must be 0 afterwards."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    jobs: int = 0
+    completed: int = 0
+    lost: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    torn: list[str] = field(default_factory=list)
+    encoded_twice: list[str] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing was lost, torn or made twice."""
+        return not (self.lost or self.failed or self.torn or self.encoded_twice)
+
+
+class System:
+    """`bhiv up` in a home of its own, which is started again when it is the one that is killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.home, self.bucket = folder / "home", folder / "bucket"
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("BHIV_", "PREFECT_"))}
+        own = {"BHIV_HOME": str(self.home), "BHIV_BUCKET_DIR": str(self.bucket)}
+        self.environment = kept | own | _SETTINGS
+        self._up: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it unless it runs."""
+        if self._up is None or self._up.poll() is not None:
+            with (self.folder / "up.log").open("ab") as log:
+                self._up = subprocess.Popen(
+                    [BHIV, "up"], cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True
+                )
+
+    def wait_until_ready(self) -> None:
+        """Wait until it takes jobs."""
+        deadline = time.monotonic() + _READY_SECONDS
+        while b"ready" not in (self.folder / "up.log").read_bytes():
+            if time.monotonic() > deadline:
+                raise SystemExit(f"not ready in time: {(self.folder / 'up.log').read_text()}")
+            time.sleep(0.2)
+
+    def interrupt(self) -> None:
+        """End it as Ctrl-C does."""
+        if self._up is not None and self._up.poll() is None:
+            self._up.send_signal(signal.SIGINT)
+            self._up.wait(60)
+
+    def stop(self) -> None:
+        """End it, by force what does not end by itself."""
+        with suppress(subprocess.TimeoutExpired):
+            self.interrupt()
+        for processes in self.processes().values():
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+    def processes(self) -> dict[str, list[psutil.Process]]:
+        """The processes that belong to it, by what they are."""
+        found: dict[str, list[psutil.Process]] = {}
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get("BHIV_HOME") == str(self.home):
+                    found.setdefault(_role(process.cmdline()), []).append(process)
+        return found
+
+    def patch(self, path: str, body: object) -> None:
+        """Change something at the Prefect server, as its UI does."""
+        self.call(path, body, "PATCH")
+
+    def call(self, path: str, body: object = None, method: str | None = None) -> Any:
+        """Ask the Prefect server, again and again while it is away."""
+        method = method or ("GET" if body is None else "POST")
+        deadline = time.monotonic() + _READY_SECONDS
+        while True:
+            with suppress(httpx.TransportError, httpx.HTTPStatusError, OSError, ValueError):
+                api = f"http://127.0.0.1:{int((self.home / 'server' / 'port').read_text())}/api"
+                answer = httpx.request(method, f"{api}{path}", json=body, timeout=30).raise_for_status()
+                return answer.json() if answer.content else None
+            if time.monotonic() > deadline:
+                raise SystemExit(f"the Prefect server does not answer {path}")
+            self.start()
+            time.sleep(0.3)
+
+    def run(self, deployment: str, key: str, parameters: dict[str, Any]) -> str:
+        """Start a run of a deployment, once for a key."""
+        found = self.call(f"/deployments/name/{deployment}/{deployment}")
+        body = {"parameters": parameters, "idempotency_key": key, "state": {"type": "SCHEDULED"}}
+        return str(self.call(f"/deployments/{found['id']}/create_flow_run", body)["id"])
+
+    def job(self, job: str) -> dict[str, Any] | None:
+        """What `bhiv status` says of a job, None when it does not know it."""
+        asked = subprocess.run(
+            [BHIV, "status", job, "--json"], cwd=self.folder, env=self.environment, capture_output=True, check=False
+        )
+        said: dict[str, Any] | None = json.loads(asked.stdout) if asked.returncode == 0 else None
+        return said
+
+
+def chaos(kills: int, seed: int, pause: float = 1.5) -> Report:
+    """Kill that many processes, each after up to twice `pause` seconds, and return what came of the jobs."""
+    chance, report = random.Random(seed), Report()
+    with _system() as system:
+        jobs: list[str] = []
+        seen: dict[str, tuple[int, int]] = {}
+        killed, reconciled = 0, time.monotonic()
+        while killed < kills:
+            open_jobs = [job for job in jobs if not _has_video(system, job)]
+            if len(open_jobs) < _IN_FLIGHT:
+                jobs.append(_submit(system, len(jobs)))
+            time.sleep(chance.uniform(0, 2 * pause))
+            killed += _kill_one(system, chance, report)
+            system.start()
+            _note_clips(system, seen, report)
+            reconciled = _reconcile(system, reconciled)
+        report.jobs = len(jobs)
+        _wait_for_all(system, jobs, report, seen)
+        _look_for_torn(system, jobs, report)
+    return report
+
+
+@contextmanager
+def _system() -> Iterator[System]:
+    with tempfile.TemporaryDirectory(prefix="bhiv-chaos-", ignore_cleanup_errors=True) as name:
+        system = System(Path(name))
+        try:
+            system.start()
+            system.wait_until_ready()
+            yield system
+        finally:
+            system.stop()
+
+
+def _role(cmdline: list[str]) -> str:
+    line = " ".join(cmdline)
+    for word, role in (
+        ("prefect_child", "server"),
+        ("ffmpeg", "ffmpeg"),
+        ("espeak", "espeak"),
+        ("bhiv up", "up"),
+        ("deployments.fork", "forkserver"),
+        ("warm_worker", "worker"),
+    ):
+        if word in line:
+            return role
+    return "run"
+
+
+def _submit(system: System, number: int) -> str:
+    job = new_id()
+    # Scenes of their own for every second job, so that both new work and found work are killed.
+    scenes = "\n\n".join(f"Film {number // 2}, part {part}. The river runs on to the sea." for part in range(5))
+    request = {"script": scenes, "title": f"Film {number}", "size": "640x360", "quality": "draft", "job_id": job}
+    system.run("script_to_video", job, {"request": request | {"content_id": job}})
+    return job
+
+
+def _has_video(system: System, job: str) -> bool:
+    return (system.bucket / "videos" / f"{job}.mp4").exists()
+
+
+def _kill_one(system: System, chance: random.Random, report: Report) -> int:
+    by_role = system.processes()
+    if not by_role:
+        return 0
+    role = chance.choice(sorted(by_role))
+    try:
+        chance.choice(by_role[role]).kill()
+    except psutil.NoSuchProcess:
+        return 0
+    report.kills[role] += 1
+    return 1
+
+
+def _note_clips(system: System, seen: dict[str, tuple[int, int]], report: Report) -> None:
+    """A finished clip has its record beside it; a second encode would write another file in its place."""
+    for record in (system.bucket / "clips").glob("clip-*.json"):
+        with suppress(FileNotFoundError):
+            stat = record.stat()
+            now = (stat.st_ino, stat.st_ctime_ns)
+            if seen.setdefault(record.name, now)[0] != now[0]:
+                report.encoded_twice.append(record.name)
+                seen[record.name] = now
+
+
+def _reconcile(system: System, before: float) -> float:
+    now = time.monotonic()
+    if now - before < _RECONCILE_SECONDS:
+        return before
+    system.run("reconcile_jobs", new_id(), {"rules": _SOON})
+    return now
+
+
+def _wait_for_all(system: System, jobs: list[str], report: Report, seen: dict[str, tuple[int, int]]) -> None:
+    deadline, reconciled = time.monotonic() + _END_SECONDS, 0.0
+    left = list(jobs)
+    while left and time.monotonic() < deadline:
+        system.start()
+        reconciled = _reconcile(system, reconciled)
+        time.sleep(1)
+        _note_clips(system, seen, report)
+        for job in list(left):
+            state = (system.job(job) or {}).get("state")
+            if state in {"completed", "failed", "cancelled"}:
+                left.remove(job)
+                report.completed += state == "completed"
+                if state != "completed":
+                    report.failed.append(job)
+    report.lost = [f"{job}: {_standing(system, job)}" for job in left]
+
+
+def _standing(system: System, job: str) -> str:
+    known = system.job(job) or {}
+    runs = system.call("/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 200})
+    of_job = [run for run in runs if run["parameters"].get("request", {}).get("job_id") == job]
+    stood = [
+        f"{run['id']} {run['state_name']} since {run['state']['timestamp']}, begun {run['run_count']} times"
+        f" ({run['state'].get('message')})"
+        for run in of_job
+    ]
+    return f"the catalog says {known.get('state')} by {known.get('lease_owner')}; Prefect says {'; '.join(stood) or 'nothing'}"
+
+
+def _look_for_torn(system: System, jobs: list[str], report: Report) -> None:
+    for record in system.bucket.rglob("*.json"):
+        try:
+            told = json.loads(record.read_bytes())
+        except ValueError:
+            report.torn.append(record.name)
+            continue
+        for value in told.values() if isinstance(told, dict) else ():
+            if isinstance(value, dict) and {"key", "sha256", "size"} <= set(value):
+                report.torn += _is_torn(system.bucket, value)
+    for job in jobs:
+        metadata = system.bucket / "logs" / f"{job}.json"
+        if not metadata.exists() or json.loads(metadata.read_bytes())["processing_status"] != "completed":
+            report.torn.append(f"metadata of {job}")
+
+
+def _is_torn(bucket: Path, value: dict[str, Any]) -> list[str]:
+    try:
+        with (bucket / value["key"]).open("rb") as file:
+            found = describe(value["key"], file, value["media_type"])
+    except FileNotFoundError:
+        return [value["key"]]
+    return [] if (found.sha256, found.size) == (value["sha256"], value["size"]) else [value["key"]]
+
+
+def main() -> None:
+    """Kill as often as the first argument says (200), with the second as seed."""
+    kills, seed = (int(word) for word in (*sys.argv[1:], *("200", "1")[len(sys.argv) - 1 :]))
+    report = chaos(kills, seed)
+    print(report)
+    sys.exit(not report.is_good)
+
+
+if __name__ == "__main__":
+    main()
