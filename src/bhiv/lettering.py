@@ -162,10 +162,11 @@ def wrap(text: str, weight: Weight, ems: float, max_lines: int, language: str = 
     lines: list[str] = []
     for paragraph in text.split("\n"):
         words = [word for word in _BLANK.split(paragraph) if word]
-        lengths = [measure(word, weight, 1, language) for word in words]
-        if max(lengths, default=0) > ems:
-            return None
         space = measure(" ", weight, 1, language)
+        # With the space that follows, which is wider after some scripts than after others.
+        lengths = [measure(f"{word} ", weight, 1, language) - space for word in words]
+        if any(measure(word, weight, 1, language) > ems for word in words):
+            return None
         lines += [" ".join(words[start:end]) for start, end in _even(lengths, space, ems)]
     return tuple(lines) if len(lines) <= max_lines else None
 

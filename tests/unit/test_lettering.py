@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bhiv.bidi import is_right_to_left, visual_runs
@@ -103,6 +103,7 @@ def test_a_space_that_must_not_break_does_not() -> None:
     assert any("5\u00a0km" in line for line in lines)
 
 
+@example(["a", "c", "ab", "cक", "aaaabcक", "aaaaककल", "aaaabbcक"], 18.4375)  # a space is wider after Devanagari
 @given(st.lists(st.text(alphabet="abcdefgकमलि", min_size=1, max_size=9), max_size=14), st.floats(4, 30))
 def test_wrapping_keeps_every_word_in_its_place_and_no_line_is_too_long(words: list[str], ems: float) -> None:
     lines = wrap(" ".join(words), "regular", ems, 99)
