@@ -258,7 +258,8 @@ def _standing(system: System, job: str) -> str:
         f" ({run['state'].get('message')})"
         for run in of_job
     ]
-    return f"the catalog says {known.get('state')} by {known.get('lease_owner')}; Prefect says {'; '.join(stood) or 'nothing'}"
+    held = f"{known.get('state')}, held by {known.get('lease_owner')}"
+    return f"the catalog says {held}; Prefect says {'; '.join(stood) or 'nothing'}"
 
 
 def _look_for_torn(system: System, jobs: list[str], report: Report) -> None:
