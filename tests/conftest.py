@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bhiv import process
 from bhiv.bucket.local import LocalBucket
 from bhiv.settings import Settings
 from bhiv.workplace import Workplace, open_workplace
@@ -25,7 +26,8 @@ _LOOPBACK = ("127.", "::1", "localhost")
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Start in an empty folder, without the settings or the home of whoever runs the tests."""
+    """Start in an empty folder, without the settings or the home of whoever runs the tests, nor a stop before."""
+    process.allow()
     for name in os.environ:
         if name.startswith(("BHIV_", "PREFECT_")):
             monkeypatch.delenv(name)

@@ -88,6 +88,9 @@ class RenderRequest(Contract):
 
 def make_request(values: dict[str, Any]) -> RenderRequest:
     """Build a request from its fields; raises PlanError for the first that is wrong."""
+    for name, value in values.items():
+        if value == "" and name != "script":
+            raise PlanError("is empty", name)
     try:
         return RenderRequest.model_validate(values)
     except ValidationError as error:

@@ -15,9 +15,14 @@ def test_a_form_shows_plain_fields() -> None:
 
 
 def test_a_field_that_was_cleared_counts_as_left_out() -> None:
-    request = make_request({"script": "A river.", "title": "", "fps": "", "job_id": ""})
+    request = RenderRequest.model_validate({"script": "A river.", "title": "", "fps": "", "job_id": ""})
 
     assert (request.title, request.fps, len(request.job_id)) == (None, None, 24)
+
+
+def test_a_field_that_somebody_gave_empty_is_refused() -> None:
+    with pytest.raises(PlanError, match="title: is empty"):
+        make_request({"script": "A river.", "title": ""})
 
 
 def test_an_empty_script_is_still_a_script() -> None:
