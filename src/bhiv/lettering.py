@@ -164,7 +164,7 @@ def wrap(text: str, weight: Weight, ems: float, max_lines: int, language: str = 
         words = [word for word in _BLANK.split(paragraph) if word]
         space = measure(" ", weight, 1, language)
         # With the space that follows, which is wider after some scripts than after others.
-        lengths = [measure(f"{word} ", weight, 1, language) - space for word in words]
+        lengths = [min(ems, measure(f"{word} ", weight, 1, language) - space) for word in words]
         if any(measure(word, weight, 1, language) > ems for word in words):
             return None
         lines += [" ".join(words[start:end]) for start, end in _even(lengths, space, ems)]

@@ -121,11 +121,11 @@ def test_two_commands_at_once_share_one_server(tmp_path: Path, shop: Shop) -> No
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MB."""
+    """A file system of 6 MB: room for some of the pictures."""
     folder = tmp_path / "small-disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "none", folder], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "none", folder], capture_output=True, check=False
     )
     if mounted.returncode:
         assert not REQUIRE_ALL, "a full run must be able to mount a small file system"

@@ -18,7 +18,7 @@ from tests.integration.conftest import start_postgres
 from tests.servers.s3 import as_environment, s3_settings
 from tests.servers.starting import S3Server
 
-FILMS, JOBS = 10, 20
+FILMS, JOBS, AGAIN = 10, 20, 5
 START = (
     "from bhiv import house; from bhiv.settings import load_settings\n"
     "with house.connected(load_settings()) as server:\n"
@@ -48,7 +48,7 @@ class Plant:
 
     def submit(self, film: int) -> str:
         """Ask for a film and return the run's id."""
-        request = {"script": f"Film {film} begins.\n\nFilm {film} ends.", "size": "144x144", "quality": "draft"}
+        request = {"script": f"Film {film} begins and ends.", "size": "144x144", "quality": "draft"}
         for _ in range(40):  # SQLite refuses what comes while it writes
             with httpx.Client(base_url=self.api, timeout=30) as client:
                 found = client.get("/deployments/name/script_to_video/script_to_video").json()["id"]
@@ -100,7 +100,7 @@ def test_two_workers_share_twenty_jobs_and_each_others_scenes(plant: Plant) -> N
         jobs = plant.wait_for([plant.submit(number % FILMS) for number in range(JOBS)])
         first.terminate()
         first.wait(60)
-        again = plant.wait_for([plant.submit(film) for film in range(FILMS)])
+        again = plant.wait_for([plant.submit(film) for film in range(AGAIN)])
     finally:
         for worker in (first, second):
             worker.terminate()
@@ -110,4 +110,4 @@ def test_two_workers_share_twenty_jobs_and_each_others_scenes(plant: Plant) -> N
     assert {job.attempts for job in jobs} == {1}
     assert all((plant.folder / name / "copies").is_dir() for name in ("first", "second")), "one worker did it all"
     rendered = [job.stages["render"] for job in again]
-    assert [stage.cached for stage in rendered] == [stage.total for stage in rendered] == [2] * FILMS
+    assert [stage.cached for stage in rendered] == [stage.total for stage in rendered] == [1] * AGAIN

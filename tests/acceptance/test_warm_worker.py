@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,11 @@ class Office:
 
 
 def encoders(process: psutil.Process) -> list[psutil.Process]:
-    return [child for child in process.children() if child.name() == "sleep"]
+    found = []
+    for child in process.children():
+        with suppress(psutil.NoSuchProcess):  # another child, which has just ended
+            found += [child] if child.name() == "sleep" else []
+    return found
 
 
 def wait_until(happened: Callable[[], object], what: str, seconds: float = 60) -> None:

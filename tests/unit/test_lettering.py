@@ -104,6 +104,7 @@ def test_a_space_that_must_not_break_does_not() -> None:
 
 
 @example(["a", "c", "ab", "cक", "aaaabcक", "aaaaककल", "aaaabbcक"], 18.4375)  # a space is wider after Devanagari
+@example(["a", "aabbccegम"], 4.875)  # a word that fits only without the space after it
 @given(st.lists(st.text(alphabet="abcdefgकमलि", min_size=1, max_size=9), max_size=14), st.floats(4, 30))
 def test_wrapping_keeps_every_word_in_its_place_and_no_line_is_too_long(words: list[str], ems: float) -> None:
     lines = wrap(" ".join(words), "regular", ems, 99)
