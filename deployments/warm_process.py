@@ -182,7 +182,7 @@ class WarmWorker(ProcessWorker):
         self._forkservers = [await Forkserver.start()]
         try:
             await super().__aenter__()
-        except BaseException:
+        except BaseException:  # not handled: cleaned up after, then passed on
             await self._close_forkservers()
             raise
         return self

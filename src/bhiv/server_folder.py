@@ -148,7 +148,7 @@ def _listening(port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen(128)
-    except BaseException:
+    except BaseException:  # not handled: cleaned up after, then passed on
         listener.close()
         raise
     return listener

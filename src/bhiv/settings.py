@@ -75,9 +75,7 @@ class Settings(BaseSettings):
         180, gt=0, allow_inf_nan=False, description="How long the kept Prefect server may take to answer."
     )
     encoders: int = Field(
-        default_factory=lambda: (
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
-        ),
+        default_factory=_usable_cores,
         ge=1,
         le=256,
         description="How many scenes are encoded at once; the number of cores.",

@@ -193,8 +193,8 @@ def test_a_claimed_job_runs_until_its_end_is_entered(catalog: Catalog) -> None:
     request = entered(catalog)
     assert view(catalog, request).state == "queued"
 
-    lease = taken(catalog, request)
-    ledger.set_flow_run_id(catalog, request.job_id, "a-flow-run")
+    lease = ledger.claim(catalog, request.job_id, "me", 30, "a-flow-run")
+    assert lease is not None
     ledger.advance(catalog, lease, "images", 7.9, STAGES)
 
     running = view(catalog, request)
@@ -325,7 +325,7 @@ def test_text_that_can_not_be_stored_is_refused_alike(catalog: Catalog, wrong: s
     with pytest.raises(InputRefused, match="can't be stored"):
         views.get(catalog, wrong)
     with pytest.raises(InputRefused, match="can't be stored"):
-        ledger.set_flow_run_id(catalog, request.job_id, wrong)
+        ledger.claim(catalog, request.job_id, "me", 30, wrong)
     for nested in ({"a": [wrong]}, {wrong: 1}):
         with pytest.raises(InputRefused, match="can't be stored"), catalog.writing() as connection:
             connection.execute(sqlalchemy.update(Job).values(request=nested))

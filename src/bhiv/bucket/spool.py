@@ -71,7 +71,7 @@ class Spool:
             name = self._add("put", key, media_type, error)
             try:
                 return put(self.objects)
-            except BaseException:
+            except BaseException:  # not handled: cleaned up after, then passed on
                 self.forget([name])
                 raise
 

@@ -115,7 +115,7 @@ def _open_postgresql(url: str) -> Catalog:
                 with engine.begin() as connection:
                     connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(hashtext('bhiv.catalog'))"))
                     schema.migrate(connection)
-    except BaseException:
+    except BaseException:  # not handled: cleaned up after, then passed on
         engine.dispose()
         raise
     return Catalog(engine, None)
@@ -134,7 +134,7 @@ def _open_sqlite(file: Path) -> Catalog:
             if not (file.exists() and _is_current(engine)):
                 with _lock_file(file, wait=True):
                     _make(engine)
-    except BaseException:
+    except BaseException:  # not handled: cleaned up after, then passed on
         engine.dispose()
         raise
     return Catalog(engine, file)

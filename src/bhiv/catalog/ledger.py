@@ -174,12 +174,6 @@ def release(catalog: Catalog, lease: Lease) -> None:
             _set(connection, lease.job_id, now(connection), values)
 
 
-def set_flow_run_id(catalog: Catalog, job_id: str, flow_run_id: str) -> None:
-    """Note the Prefect run that makes the job; for whoever starts it, so no lease is asked for."""
-    with catalog.writing() as connection:
-        _set(connection, job_id, now(connection), {"flow_run_id": flow_run_id})
-
-
 def _held(connection: Connection, lease: Lease) -> State:
     """Return the state of the lease's job, which stays locked until the transaction ends."""
     row = connection.execute(
