@@ -5,7 +5,10 @@ BhivError
 │   ├── ScriptError           the script's text; carries the line
 │   ├── PlanError             a render plan's field; carries its path
 │   ├── VoiceError            no such voice, or it does not speak the language
-│   └── FontError             a character that no font at hand can draw
+│   ├── FontError             a character that no font at hand can draw
+│   ├── JobMissing            there is no such job
+│   ├── JobStateConflict      the job's state does not allow that
+│   └── IdempotencyConflict   an idempotency key that was used for another request
 └── RunFailed             accepted work that could not be finished; `retryable` says whether a retry can help
 ├── ToolFailed            a child process (ffmpeg, espeak) ended badly; carries its last words
 │   └── ToolTimedOut          it did not end in time and was killed
@@ -13,6 +16,7 @@ BhivError
 ├── GateRejected          the finished video is not what was asked for
 ├── ServerUnavailable     the Prefect server does not start or answer
 ├── CatalogUnavailable    the catalog's database does not answer or can't be used
+├── QueueFull             too many jobs wait
 ├── LeaseLost             the job is another run's, or nobody's any more; this one may write nothing
 └── StorageError          the bucket or the disk
 ├── InvalidKey            not a key of the bucket's grammar
@@ -62,6 +66,18 @@ class FontError(InputRefused):
     """A character of the script has no glyph in any font at hand."""
 
 
+class JobMissing(InputRefused, LookupError):
+    """There is no such job."""
+
+
+class JobStateConflict(InputRefused):
+    """The job's state does not allow what was asked for."""
+
+
+class IdempotencyConflict(InputRefused):
+    """The idempotency key was used for another request."""
+
+
 class RunFailed(BhivError, RuntimeError):
     """Accepted work could not be finished."""
 
@@ -99,6 +115,12 @@ class ServerUnavailable(RunFailed, ConnectionError):
 
 class CatalogUnavailable(RunFailed, ConnectionError):
     """The catalog's database does not answer, or its file can't be used."""
+
+    retryable = True
+
+
+class QueueFull(RunFailed):
+    """Too many jobs wait; nothing was accepted."""
 
     retryable = True
 

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from bhiv.catalog import Catalog, ledger, open_catalog, schema, views
 from bhiv.catalog.database import catalog_file, now
 from bhiv.catalog.ledger import Lease
-from bhiv.catalog.models import Base, Job
+from bhiv.catalog.models import Base, Job, User
 from bhiv.errors import CatalogUnavailable, InputRefused, LeaseLost, RunFailed
 from bhiv.plan import RenderPlan, Scene
 from bhiv.record import Failure, Metadata, Paths, Stage, started_now
@@ -95,13 +95,25 @@ def test_the_tables_are_those_of_the_models(catalog: Catalog) -> None:
 def test_migrations_go_up_down_and_up_again(catalog: Catalog) -> None:
     entered(catalog)
 
-    with catalog.writing() as connection:
-        schema.migrate(connection, "base")
+    catalog.migrate("r0001")
+    catalog.migrate("base")
+    with catalog.reading() as connection:
         assert sqlalchemy.inspect(connection).get_table_names() == ["alembic_version"]
-        schema.migrate(connection)
+    catalog.migrate()
 
     assert views.recent(catalog) == []
     assert entered(catalog).job_id == views.recent(catalog)[0].id
+
+
+def test_a_catalog_with_jobs_is_brought_up_to_date(catalog: Catalog) -> None:
+    request = entered(catalog)
+    catalog.migrate("r0001")
+
+    catalog.migrate()
+
+    assert view(catalog, request).title == "A river"
+    with catalog.reading() as connection:
+        assert connection.scalars(sqlalchemy.select(User.id)).all() == ["local"]
 
 
 def test_the_newest_migration_is_the_one_that_the_code_expects() -> None:

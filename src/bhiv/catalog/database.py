@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from bhiv.catalog import schema
-from bhiv.errors import CatalogUnavailable, InputRefused
+from bhiv.errors import CatalogUnavailable, InputRefused, RunFailed
 from bhiv.settings import Settings
 
 #: How long one waits for another's write.
@@ -51,13 +51,22 @@ class Catalog:
         with _explained(self._engine), self._engine.execution_options(reads_only=True).begin() as connection:
             yield connection
 
+    def migrate(self, to: str = "head") -> None:
+        """Bring the tables to a version, `base` for none; current ones stay untouched. Nobody else may use them."""
+        with _explained(self._engine), _migrating(self._engine) as connection:
+            schema.migrate(connection, to)
+
     def close(self) -> None:
-        """Close all connections; before that, move what was written into the file of SQLite."""
+        """Close all connections, after a checkpoint."""
+        self.checkpoint()
+        self._engine.dispose()
+
+    def checkpoint(self) -> None:
+        """Move what was written into the file of SQLite, unless somebody does so just now."""
         if self._file is not None:
             with contextlib.suppress(CatalogUnavailable), _lock_file(self._file, wait=False) as held:
                 if held:
                     self._checkpoint()
-        self._engine.dispose()
 
     def __enter__(self) -> "Catalog":
         return self
@@ -144,8 +153,31 @@ def _make(engine: Engine) -> None:
     with contextlib.closing(engine.raw_connection()) as connection:
         # Here only: it stays with the file, and those who change it at once may not wait for each other.
         connection.cursor().execute("PRAGMA journal_mode = WAL")
-    with engine.begin() as transaction:
+    with _migrating(engine) as transaction:
         schema.migrate(transaction)
+
+
+@contextmanager
+def _migrating(engine: Engine) -> Iterator[Connection]:
+    """Yield a transaction for changes of tables: SQLite makes a changed table anew, which others still refer to."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            # Not within a transaction, where it would change nothing.
+            _pragma(connection, "foreign_keys = OFF")
+        try:
+            with connection.begin():
+                yield connection
+                if engine.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                    raise RunFailed("the catalog's tables can't be changed: rows refer to others that are missing")
+        finally:
+            if engine.dialect.name == "sqlite":
+                _pragma(connection, "foreign_keys = ON")
+
+
+def _pragma(connection: Connection, pragma: str) -> None:
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    raw.execute(f"PRAGMA {pragma}")
 
 
 def _is_current(engine: Engine) -> bool:

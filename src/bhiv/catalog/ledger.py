@@ -7,21 +7,24 @@ as long as nobody has claimed the job since, and worth nothing afterwards. Time 
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy
 from sqlalchemy import Connection, select, update
 
+from bhiv.catalog import outbox
 from bhiv.catalog.columns import cleaned
 from bhiv.catalog.database import Catalog, now
-from bhiv.catalog.models import Base, Content, Job, Script, State, VideoMetadata
+from bhiv.catalog.models import Base, Content, Job, JobEvent, Script, State, User, VideoMetadata
 from bhiv.errors import InputRefused, LeaseLost
 from bhiv.plan import Contract
-from bhiv.record import Failure, Metadata, Stage, StepName
+from bhiv.record import STEPS, Failure, Metadata, Stage, StepName
 from bhiv.request import RenderRequest
 
 #: States of a job that nobody need make any more.
 _CLOSED = ("completed", "cancelled")
+#: States that a job stays in unless somebody asks for it again.
+ENDED = (*_CLOSED, "failed")
 
 
 class Lease(Contract):
@@ -37,33 +40,39 @@ def register(catalog: Catalog, request: RenderRequest) -> None:
     Raises:
         InputRefused: its content has another script.
     """
-    plan = request.plan
     with catalog.writing() as connection:
-        moment = now(connection)
-        content = {
-            "id": request.content_id,
-            "uploader_id": request.uploader_id or (plan.uploader_id if plan else "local"),
-            "title": request.shown_title,
-            "created_at": moment,
-        }
-        _add(connection, Content, content)
-        if request.script is not None:
-            _add_script(connection, request.content_id, request.script, moment)
-        job = {
-            "id": request.job_id,
-            "content_id": request.content_id,
-            "state": "queued",
-            "step": "storyboard",
-            "progress": 0,
-            "stages": {},
-            "title": request.shown_title,
-            "attempts": 0,
-            "lease_token": 0,
-            "created_at": moment,
-            "updated_at": moment,
-            "request": request.model_dump(mode="json", exclude={"script"}, exclude_none=True),
-        }
-        _add(connection, Job, job)
+        enter(connection, request)
+
+
+def enter(connection: Connection, request: RenderRequest, api_key_id: str | None = None) -> bool:
+    """Do what `register` does within the caller's transaction; return whether the job is new."""
+    moment = now(connection)
+    plan = request.plan
+    uploader = request.uploader_id or (plan.uploader_id if plan else "local")
+    content = {"id": request.content_id, "uploader_id": uploader, "title": request.shown_title, "created_at": moment}
+    add(connection, User, {"id": uploader, "created_at": moment})
+    add(connection, Content, content)
+    if request.script is not None:
+        _add_script(connection, request.content_id, request.script, moment)
+    job = {
+        "id": request.job_id,
+        "content_id": request.content_id,
+        "state": "queued",
+        "step": STEPS[0],
+        "progress": 0,
+        "stages": {},
+        "title": request.shown_title,
+        "attempts": 0,
+        "lease_token": 0,
+        "created_at": moment,
+        "updated_at": moment,
+        "request": request.model_dump(mode="json", exclude={"script"}, exclude_none=True),
+        "api_key_id": api_key_id,
+    }
+    is_new = add(connection, Job, job)
+    if is_new:
+        _note(connection, request.job_id, moment, "queued", STEPS[0], 0)
+    return is_new
 
 
 def claim(catalog: Catalog, job_id: str, owner: str, seconds: float, flow_run_id: str | None = None) -> Lease | None:
@@ -103,6 +112,7 @@ def claim(catalog: Catalog, job_id: str, owner: str, seconds: float, flow_run_id
         if flow_run_id is not None:
             taken["flow_run_id"] = flow_run_id
         _set(connection, job_id, moment, taken)
+        _note(connection, job_id, moment, "running", STEPS[0], 0)
         return Lease(job_id=job_id, token=row.lease_token + 1)
 
 
@@ -113,7 +123,7 @@ def renew(catalog: Catalog, lease: Lease, seconds: float) -> None:
         LeaseLost: somebody else has claimed the job since.
     """
     with catalog.writing() as connection:
-        if _held(connection, lease) == "running":
+        if _held(connection, lease).state == "running":
             moment = now(connection)
             _set(connection, lease.job_id, moment, {"lease_expires_at": moment + timedelta(seconds=seconds)})
 
@@ -121,10 +131,13 @@ def renew(catalog: Catalog, lease: Lease, seconds: float) -> None:
 def advance(catalog: Catalog, lease: Lease, step: StepName, progress: float, stages: Mapping[StepName, Stage]) -> None:
     """Say how far the job is, in percent; at most twice a second, please. Otherwise as `renew`."""
     with catalog.writing() as connection:
-        if _held(connection, lease) == "running":
-            percent = max(0, min(100, int(progress)))
+        held = _held(connection, lease)
+        if held.state == "running":
+            moment, percent = now(connection), max(0, min(100, int(progress)))
             values = {"step": step, "progress": percent, "stages": _stages(stages)}
-            _set(connection, lease.job_id, now(connection), values)
+            _set(connection, lease.job_id, moment, values)
+            if held.step != step:
+                _note(connection, lease.job_id, moment, "running", step, percent)
 
 
 def finish(
@@ -133,8 +146,12 @@ def finish(
     state: Literal["completed", "failed", "cancelled"],
     metadata: Metadata,
     stages: Mapping[StepName, Stage] | None = None,
+    *,
+    core: bool = False,
 ) -> State:
-    """End the job and keep its metadata, in one transaction; return the state that it is in then.
+    """End the job, keep its metadata, and put who must be told into the outbox, in one transaction.
+
+    Returns the state that it is in then. With `core`, the Core service is told besides the job's callbacks.
 
     A job that this lease has ended before stays as it is, so the same call may be made again. `stages` of None leaves
     those that were last told.
@@ -143,67 +160,127 @@ def finish(
         LeaseLost: somebody else has claimed the job since; nothing was written.
     """
     with catalog.writing() as connection:
-        before = _held(connection, lease)
-        if before != "running":
-            return before
-        moment = now(connection)
-        values: dict[str, Any] = {
-            "state": state,
-            "title": metadata.title,
-            "error": _failure(metadata.error),
-            "lease_owner": None,
-            "lease_expires_at": None,
-            "finished_at": moment,
-        }
-        if stages is not None:
-            values["stages"] = _stages(stages)
-        if state == "completed":
-            values |= {"step": "completed", "progress": 100}
-        elif metadata.error is not None:
-            values["step"] = metadata.error.step
-        _set(connection, lease.job_id, moment, values)
-        _keep(connection, metadata)
-        return state
+        return end(connection, lease, state, metadata, stages, core=core)
+
+
+def end(
+    connection: Connection,
+    lease: Lease,
+    state: Literal["completed", "failed", "cancelled"],
+    metadata: Metadata,
+    stages: Mapping[StepName, Stage] | None = None,
+    *,
+    core: bool = False,
+) -> State:
+    """Do what `finish` does within the caller's transaction."""
+    held = _held(connection, lease)
+    if held.state != "running":
+        return held.state
+    moment = now(connection)
+    values: dict[str, Any] = {
+        "state": state,
+        "title": metadata.title,
+        "error": _failure(metadata.error),
+        "lease_owner": None,
+        "lease_expires_at": None,
+        "finished_at": moment,
+    }
+    if stages is not None:
+        values["stages"] = _stages(stages)
+    if state == "completed":
+        values |= {"step": "completed", "progress": 100}
+    elif metadata.error is not None:
+        values["step"] = metadata.error.step
+    _set(connection, lease.job_id, moment, values)
+    _note(
+        connection,
+        lease.job_id,
+        moment,
+        state,
+        values.get("step", held.step),
+        values.get("progress", held.progress),
+    )
+    _keep(connection, metadata)
+    outbox.tell_of_end(connection, lease.job_id, state, metadata, moment, core=core)
+    return state
 
 
 def release(catalog: Catalog, lease: Lease) -> None:
     """Give the job back to the queue, for the next who claims it; otherwise as `renew`."""
     with catalog.writing() as connection:
-        if _held(connection, lease) == "running":
+        held, moment = _held(connection, lease), now(connection)
+        if held.state == "running":
             values = {"state": "queued", "lease_owner": None, "lease_expires_at": None, "started_at": None}
-            _set(connection, lease.job_id, now(connection), values)
+            _set(connection, lease.job_id, moment, values)
+            _note(connection, lease.job_id, moment, "queued", held.step, held.progress)
 
 
-def _held(connection: Connection, lease: Lease) -> State:
-    """Return the state of the lease's job, which stays locked until the transaction ends."""
+def overtake(connection: Connection, job_id: str) -> Lease:
+    """Take the job from whoever has it, so that it can be ended: a running run loses its lease."""
+    values = {"state": "running", "lease_token": Job.lease_token + 1, "lease_owner": None, "lease_expires_at": None}
+    _set(connection, job_id, now(connection), values)
+    token = connection.scalar(select(Job.lease_token).where(Job.id == job_id))
+    return Lease(job_id=job_id, token=token or 0)
+
+
+def requeue(connection: Connection, job_id: str) -> None:
+    """Have an ended job made again: it waits, as one that was just submitted."""
+    moment = now(connection)
+    values: dict[str, Any] = {
+        "state": "queued", "step": STEPS[0], "progress": 0, "stages": {}, "error": None,
+        "flow_run_id": None, "started_at": None, "finished_at": None,
+    }  # fmt: skip
+    _set(connection, job_id, moment, values)
+    _note(connection, job_id, moment, "queued", STEPS[0], 0)
+
+
+def uploader_of(connection: Connection, content_id: str) -> str:
+    """Return who uploaded a content."""
+    return connection.scalars(select(Content.uploader_id).where(Content.id == content_id)).one()
+
+
+class _Held(NamedTuple):
+    state: State
+    step: str
+    progress: int
+
+
+def _held(connection: Connection, lease: Lease) -> _Held:
+    """Return how the lease's job stands, which stays locked until the transaction ends."""
     row = connection.execute(
-        select(Job.state, Job.lease_token).where(Job.id == lease.job_id).with_for_update()
+        select(Job.state, Job.step, Job.progress, Job.lease_token).where(Job.id == lease.job_id).with_for_update()
     ).one_or_none()
     if row is None or row.lease_token != lease.token:
         raise LeaseLost(f"another run has taken the job {lease.job_id} over; this one wrote nothing more about it")
-    return cast(State, row.state)
+    return _Held(row.state, row.step, row.progress)
 
 
 def _set(connection: Connection, job_id: str, moment: datetime, values: Mapping[str, Any]) -> None:
     connection.execute(update(Job).where(Job.id == job_id).values(updated_at=moment, **values))
 
 
-def _add(connection: Connection, table: type[Base], values: Mapping[str, Any]) -> None:
-    """Insert a row unless one of its key is there."""
+def _note(connection: Connection, job_id: str, moment: datetime, state: str, step: str, progress: int) -> None:
+    values = {"job_id": job_id, "at": moment, "state": state, "step": step, "progress": progress}
+    connection.execute(sqlalchemy.insert(JobEvent).values(**values))
+
+
+def add(connection: Connection, table: type[Base], values: Mapping[str, Any]) -> bool:
+    """Insert a row unless one of its key is there; return whether it was inserted."""
     if connection.dialect.name == "sqlite":
         from sqlalchemy.dialects import sqlite
 
-        connection.execute(sqlite.insert(table).values(**values).on_conflict_do_nothing())
+        done = connection.execute(sqlite.insert(table).values(**values).on_conflict_do_nothing())
     else:
         from sqlalchemy.dialects import postgresql  # 40 ms that SQLite's users need not wait for
 
-        connection.execute(postgresql.insert(table).values(**values).on_conflict_do_nothing())
+        done = connection.execute(postgresql.insert(table).values(**values).on_conflict_do_nothing())
+    return done.rowcount == 1
 
 
 def _add_script(connection: Connection, content_id: str, text: str, moment: datetime) -> None:
     data = text.encode()
     sha256 = hashlib.sha256(data).hexdigest()
-    _add(
+    add(
         connection,
         Script,
         {"content_id": content_id, "text": text, "sha256": sha256, "size_bytes": len(data), "created_at": moment},

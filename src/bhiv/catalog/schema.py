@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from bhiv.errors import RunFailed
 
 #: The revision of the newest file in `migrations/versions`.
-HEAD = "r0001"
+HEAD = "r0002"
 
 _VERSION = text("SELECT version_num FROM alembic_version")
 _MIGRATIONS = Path(__file__).parent / "migrations"

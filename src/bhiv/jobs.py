@@ -1,0 +1,208 @@
+"""Jobs as other programs drive them: submitted, cancelled, made again; each within a transaction of the caller's."""
+
+import hashlib
+import json
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from bhiv.catalog import Catalog, ledger, outbox
+from bhiv.catalog.database import now
+from bhiv.catalog.models import Callback, IdempotencyKey, Job
+from bhiv.errors import IdempotencyConflict, JobMissing, JobStateConflict, QueueFull
+from bhiv.plan import Contract
+from bhiv.record import Failure, Metadata, started_now
+from bhiv.request import RenderRequest, new_id
+
+#: The scope of idempotency keys of those who need no key.
+_NOBODY = "-"
+#: What a job takes as long as none has been made.
+_FIRST_GUESS_SECONDS = 60.0
+_MEASURED_JOBS = 20
+
+
+class Order(Contract):
+    """What somebody asks for, and who."""
+
+    request: RenderRequest
+    #: Of what was given, before identifiers were added: the same for the same order.
+    fingerprint: str
+    api_key_id: str | None = None
+    idempotency_key: str | None = None
+    callback_url: str | None = None
+    callback_secret: str | None = None
+
+
+class Room(Contract):
+    """How many jobs may wait, of all and of one API key."""
+
+    jobs: int
+    jobs_of_a_key: int
+
+
+class Submitted(Contract):
+    """A job that was accepted, now or by an earlier request with the same idempotency key."""
+
+    job_id: str
+    content_id: str
+    is_new: bool
+
+
+def fingerprint(values: Any) -> str:
+    """Return the SHA-256 of JSON values, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def submit(connection: Connection, order: Order, room: Room) -> Submitted:
+    """Accept an order: content, job, callback and the letter that starts the run, all or none.
+
+    Raises:
+        QueueFull: too many jobs wait.
+        IdempotencyConflict: the key was used for another order.
+        InputRefused: the content has another script.
+    """
+    scope, request = order.api_key_id or _NOBODY, order.request
+    if order.idempotency_key is not None:
+        same = IdempotencyKey.scope == scope, IdempotencyKey.key == order.idempotency_key
+        query = select(IdempotencyKey.fingerprint, Job.id, Job.content_id).join(Job, Job.id == IdempotencyKey.job_id)
+        if (before := connection.execute(query.where(*same)).one_or_none()) is not None:
+            if before.fingerprint != order.fingerprint:
+                raise IdempotencyConflict(
+                    f"the idempotency key {order.idempotency_key!r} was used for another request; take a new one"
+                )
+            return Submitted(job_id=before.id, content_id=before.content_id, is_new=False)
+    _check_room(connection, order.api_key_id, room)
+    if not ledger.enter(connection, request, order.api_key_id):
+        return Submitted(job_id=request.job_id, content_id=request.content_id, is_new=False)
+    moment = now(connection)
+    if order.idempotency_key is not None:
+        values = {"scope": scope, "key": order.idempotency_key, "fingerprint": order.fingerprint}
+        connection.execute(insert(IdempotencyKey).values(**values, job_id=request.job_id, created_at=moment))
+    if order.callback_url is not None:
+        add_callback(connection, request.job_id, order.callback_url, order.callback_secret)
+    outbox.put(connection, "run", {"key": request.job_id}, moment, job_id=request.job_id)
+    return Submitted(job_id=request.job_id, content_id=request.content_id, is_new=True)
+
+
+def add_callback(connection: Connection, job_id: str, url: str, secret: str | None) -> str:
+    """Have `url` told of the job's end, at once when it has ended already; return the callback's id.
+
+    The same address is registered once; a new secret replaces the one before.
+
+    Raises:
+        JobMissing: there is no such job.
+    """
+    job = _locked(connection, job_id)
+    moment = now(connection)
+    living = Callback.job_id == job_id, Callback.url == url, Callback.ended_at.is_(None)
+    known = connection.scalar(select(Callback.id).where(*living))
+    if known is not None:
+        connection.execute(update(Callback).where(Callback.id == known).values(secret=secret))
+        return known
+    callback = new_id()
+    values = {"id": callback, "job_id": job_id, "url": url, "secret": secret, "created_at": moment}
+    connection.execute(insert(Callback).values(**values))
+    if job.state in ledger.ENDED:
+        payload = outbox.end_payload(connection, job_id, moment)
+        outbox.put(connection, "callback", payload, moment, job_id=job_id, callback_id=callback)
+    return callback
+
+
+def cancel(connection: Connection, job_id: str, *, core: bool = False) -> bool:
+    """End the job as cancelled, now; False when it was cancelled before.
+
+    A run that makes it loses its lease, and is ended besides.
+
+    Raises:
+        JobMissing: there is no such job.
+        JobStateConflict: it has ended otherwise.
+    """
+    job = _locked(connection, job_id)
+    if job.state == "cancelled":
+        return False
+    if job.state in ledger.ENDED:
+        raise JobStateConflict(f"the job {job_id} has ended as {job.state}; there is nothing to cancel")
+    lease = ledger.overtake(connection, job_id)
+    timestamp, created_at = started_now()
+    metadata = Metadata(
+        content_id=job.content_id,
+        job_id=job_id,
+        uploader_id=ledger.uploader_of(connection, job.content_id),
+        title=job.title,
+        timestamp=timestamp,
+        created_at=created_at,
+        storyboard_source="plan" if "plan" in job.request else "rules",
+        processing_status="failed",
+        error=Failure(category="cancelled", message="cancelled on request", step=job.step),
+    )
+    ledger.end(connection, lease, "cancelled", metadata, core=core)
+    if not outbox.withdraw(connection, job_id, "run") and job.flow_run_id is not None:
+        outbox.put(connection, "cancel", {"flow_run_id": job.flow_run_id}, now(connection), job_id=job_id)
+    return True
+
+
+def retry(connection: Connection, job_id: str) -> None:
+    """Put a job that failed or was cancelled back into the queue; what was finished is found again.
+
+    Raises:
+        JobMissing: there is no such job.
+        JobStateConflict: it waits, is made, or is completed.
+    """
+    job = _locked(connection, job_id)
+    if job.state not in {"failed", "cancelled"}:
+        raise JobStateConflict(f"the job {job_id} is {job.state}; only a failed or cancelled one can be made again")
+    ledger.requeue(connection, job_id)
+    # Another key than the run before, or Prefect would answer with that one.
+    letter = {"key": f"{job_id}-{job.lease_token}-{job.attempts}"}
+    outbox.put(connection, "run", letter, now(connection), job_id=job_id)
+
+
+def pace(catalog: Catalog) -> timedelta:
+    """Return what a job takes: the median of the last twenty that were completed, a minute as long as there is none."""
+    query = select(Job.started_at, Job.finished_at).where(Job.state == "completed", Job.started_at.is_not(None))
+    with catalog.reading() as connection:
+        rows = connection.execute(query.order_by(Job.updated_at.desc()).limit(_MEASURED_JOBS)).all()
+    seconds = [(row.finished_at - row.started_at).total_seconds() for row in rows if row.finished_at]
+    return timedelta(seconds=median(seconds) if seconds else _FIRST_GUESS_SECONDS)
+
+
+def wait_for_new(catalog: Catalog, each: timedelta) -> timedelta:
+    """Return when a job that is submitted now will probably be done, when each takes `each`."""
+    query = select(Job.state, func.count(), func.sum(Job.progress)).where(Job.state.in_(["queued", "running"]))
+    with catalog.reading() as connection:
+        rows = {row[0]: (int(row[1]), int(row[2])) for row in connection.execute(query.group_by(Job.state))}
+    queued, _ = rows.get("queued", (0, 0))
+    running, percent = rows.get("running", (0, 0))
+    return each * (1 + (queued + running - percent / 100) / max(running, 1))
+
+
+class _Row(Contract):
+    content_id: str
+    state: str
+    step: str
+    title: str
+    attempts: int
+    lease_token: int
+    flow_run_id: str | None
+    request: dict[str, Any]
+    created_at: datetime
+
+
+def _locked(connection: Connection, job_id: str) -> _Row:
+    columns = [Job.__table__.columns[name] for name in _Row.model_fields]
+    row = connection.execute(select(*columns).where(Job.id == job_id).with_for_update()).mappings().one_or_none()
+    if row is None:
+        raise JobMissing(f"there is no job {job_id!r}")
+    return _Row.model_validate(dict(row))
+
+
+def _check_room(connection: Connection, api_key_id: str | None, room: Room) -> None:
+    waiting = Job.state == "queued"
+    if api_key_id is not None:
+        own = connection.scalar(select(func.count()).where(waiting, Job.api_key_id == api_key_id)) or 0
+        if own >= room.jobs_of_a_key:
+            raise QueueFull(f"{own} jobs of this key wait already; submit again when some of them are done")
+    if (all_of_them := connection.scalar(select(func.count()).where(waiting)) or 0) >= room.jobs:
+        raise QueueFull(f"{all_of_them} jobs wait already; submit again when some of them are done")
