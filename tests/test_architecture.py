@@ -31,7 +31,9 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
         {"prefect_server", "prefect_child", "console", "inputs", "job_list", "doctor", "reconciling", "cleaning"}
     ),
-    frozenset({"house", "one_system", "logs"}),
+    frozenset({"house", "one_system", "logs", "prefect_api"}),
+    frozenset({"dispatch"}),
+    frozenset({"service"}),
     frozenset({"local_run"}),
     frozenset({"cli"}),
 )

@@ -7,6 +7,7 @@ choose, and would cost 58 ms a request.
 import hashlib
 import re
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from hmac import compare_digest
 from typing import Literal, get_args
@@ -42,7 +43,7 @@ class KeyView(Contract):
         return scope in self.scopes or "admin" in self.scopes
 
 
-def create(connection: Connection, name: str, scopes: tuple[Scope, ...]) -> str:
+def create(connection: Connection, name: str, scopes: Sequence[str]) -> str:
     """Make a key and return it; nobody can read it again.
 
     Raises:

@@ -191,6 +191,68 @@ def worker(limit: int | None, name: str | None) -> None:
 
 
 @main.command()
+def serve() -> None:
+    """Serve the HTTP API, for other programs; `bhiv up` does so besides all else. Ctrl-C ends it."""
+    with _explained():
+        from bhiv.console import status_line
+        from bhiv.service.app import first_key, serve
+        from bhiv.settings import load_settings
+
+        settings = load_settings()
+        if key := first_key(settings):
+            status_line("key", f"{key}  opens everything; it is shown this once")
+        serve(settings, lambda address: status_line("service", address))
+
+
+@main.group()
+def keys() -> None:
+    """Make, list and revoke keys to the HTTP API."""
+
+
+@keys.command("create")
+@click.argument("name")
+@click.option("--scope", "scopes", multiple=True, metavar="SCOPE", help="What it opens; give several. render:write.")
+def create_key(name: str, scopes: tuple[str, ...]) -> None:
+    """Make a key for NAME and print it, this once."""
+    with _explained():
+        from bhiv import api_keys
+        from bhiv.catalog import open_catalog
+        from bhiv.settings import load_settings
+
+        with open_catalog(load_settings()) as catalog, catalog.writing() as connection:
+            click.echo(api_keys.create(connection, name, scopes or ("render:write", "render:read")))
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """List the keys; what opens them is kept nowhere."""
+    with _explained():
+        from bhiv import api_keys
+        from bhiv.catalog import open_catalog
+        from bhiv.settings import load_settings
+
+        with open_catalog(load_settings()) as catalog:
+            for key in api_keys.listed(catalog):
+                used = f"used {key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never used"
+                state = "revoked" if key.revoked_at else used
+                click.echo(f"{key.id}  {key.name}  {','.join(key.scopes)}  {state}")
+
+
+@keys.command("revoke")
+@click.argument("key_id", metavar="ID")
+def revoke_key(key_id: str) -> None:
+    """Have the key ID open nothing any more."""
+    with _explained():
+        from bhiv import api_keys
+        from bhiv.catalog import open_catalog
+        from bhiv.settings import load_settings
+
+        with open_catalog(load_settings()) as catalog, catalog.writing() as connection:
+            api_keys.revoke(connection, key_id)
+        click.echo(f"the key {key_id} opens nothing any more")
+
+
+@main.command()
 def blocks() -> None:
     """Register BHIV's blocks with Prefect and write those that are missing."""
     with _explained():

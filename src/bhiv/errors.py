@@ -15,6 +15,7 @@ BhivError
 ├── Interrupted           a person or the system asked for the end
 ├── GateRejected          the finished video is not what was asked for
 ├── ServerUnavailable     the Prefect server does not start or answer
+├── ServiceUnavailable    the service can't be started
 ├── CatalogUnavailable    the catalog's database does not answer or can't be used
 ├── QueueFull             too many jobs wait
 ├── LeaseLost             the job is another run's, or nobody's any more; this one may write nothing
@@ -111,6 +112,10 @@ class ServerUnavailable(RunFailed, ConnectionError):
     """The Prefect server does not start, or does not answer."""
 
     retryable = True
+
+
+class ServiceUnavailable(RunFailed, ConnectionError):
+    """The service can't be started."""
 
 
 class CatalogUnavailable(RunFailed, ConnectionError):

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from bhiv.catalog import Catalog, ledger, outbox
 from bhiv.catalog.database import now
 from bhiv.catalog.models import Callback, IdempotencyKey, Job
+from bhiv.catalog.outbox import Letter
 from bhiv.errors import IdempotencyConflict, JobMissing, JobStateConflict, QueueFull
 from bhiv.plan import Contract
 from bhiv.record import Failure, Metadata, started_now
@@ -31,8 +32,6 @@ class Order(Contract):
     fingerprint: str
     api_key_id: str | None = None
     idempotency_key: str | None = None
-    callback_url: str | None = None
-    callback_secret: str | None = None
 
 
 class Room(Contract):
@@ -80,8 +79,6 @@ def submit(connection: Connection, order: Order, room: Room) -> Submitted:
     if order.idempotency_key is not None:
         values = {"scope": scope, "key": order.idempotency_key, "fingerprint": order.fingerprint}
         connection.execute(insert(IdempotencyKey).values(**values, job_id=request.job_id, created_at=moment))
-    if order.callback_url is not None:
-        add_callback(connection, request.job_id, order.callback_url, order.callback_secret)
     outbox.put(connection, "run", {"key": request.job_id}, moment, job_id=request.job_id)
     return Submitted(job_id=request.job_id, content_id=request.content_id, is_new=True)
 
@@ -110,6 +107,26 @@ def add_callback(connection: Connection, job_id: str, url: str, secret: str | No
     return callback
 
 
+def started(connection: Connection, letter: Letter, run_id: str) -> None:
+    """Note that a letter's job is with Prefect now; a run whose job was cancelled meanwhile is cancelled there."""
+    assert letter.job_id is not None
+    outbox.done(connection, letter.id)
+    job = _locked(connection, letter.job_id)
+    ledger.note_run(connection, letter.job_id, run_id)
+    if job.state == "cancelled":
+        outbox.put(connection, "cancel", {"flow_run_id": run_id}, now(connection), job_id=letter.job_id)
+
+
+def refuse(connection: Connection, letter: Letter, reason: str) -> None:
+    """End a letter's job as failed, because no run of it can be started."""
+    assert letter.job_id is not None
+    outbox.give_up(connection, letter.id, reason)
+    job = _locked(connection, letter.job_id)
+    if job.state == "queued":
+        lease = ledger.overtake(connection, letter.job_id)
+        ledger.end(connection, lease, "failed", _ending(connection, letter.job_id, job, "refused", reason))
+
+
 def cancel(connection: Connection, job_id: str, *, core: bool = False) -> bool:
     """End the job as cancelled, now; False when it was cancelled before.
 
@@ -125,18 +142,7 @@ def cancel(connection: Connection, job_id: str, *, core: bool = False) -> bool:
     if job.state in ledger.ENDED:
         raise JobStateConflict(f"the job {job_id} has ended as {job.state}; there is nothing to cancel")
     lease = ledger.overtake(connection, job_id)
-    timestamp, created_at = started_now()
-    metadata = Metadata(
-        content_id=job.content_id,
-        job_id=job_id,
-        uploader_id=ledger.uploader_of(connection, job.content_id),
-        title=job.title,
-        timestamp=timestamp,
-        created_at=created_at,
-        storyboard_source="plan" if "plan" in job.request else "rules",
-        processing_status="failed",
-        error=Failure(category="cancelled", message="cancelled on request", step=job.step),
-    )
+    metadata = _ending(connection, job_id, job, "cancelled", "cancelled on request")
     ledger.end(connection, lease, "cancelled", metadata, core=core)
     if not outbox.withdraw(connection, job_id, "run") and job.flow_run_id is not None:
         outbox.put(connection, "cancel", {"flow_run_id": job.flow_run_id}, now(connection), job_id=job_id)
@@ -196,6 +202,21 @@ def _locked(connection: Connection, job_id: str) -> _Row:
     if row is None:
         raise JobMissing(f"there is no job {job_id!r}")
     return _Row.model_validate(dict(row))
+
+
+def _ending(connection: Connection, job_id: str, job: _Row, category: str, message: str) -> Metadata:
+    timestamp, created_at = started_now()
+    return Metadata(
+        content_id=job.content_id,
+        job_id=job_id,
+        uploader_id=ledger.uploader_of(connection, job.content_id),
+        title=job.title,
+        timestamp=timestamp,
+        created_at=created_at,
+        storyboard_source="plan" if "plan" in job.request else "rules",
+        processing_status="failed",
+        error=Failure(category=category, message=message, step=job.step),
+    )
 
 
 def _check_room(connection: Connection, api_key_id: str | None, room: Room) -> None:

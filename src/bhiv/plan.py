@@ -17,6 +17,8 @@ SAMPLE_RATE = 48_000
 
 _NAMED_SIZES = {"landscape": (1920, 1080), "portrait": (1080, 1920), "square": (1080, 1080)}
 _SIZE = re.compile(r"([1-9][0-9]{2,3})x([1-9][0-9]{2,3})")
+#: A plain check of the form; whether it may be reached is decided when it is.
+CALLBACK = r"^https?://[!-~]+$"
 _LANGUAGE = r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$"
 _VOICE = r"^[a-z0-9_-]{1,32}(:[A-Za-z0-9_./+-]{1,64})?$"
 
@@ -86,6 +88,9 @@ class RenderPlan(Contract):
     style: Style = Field("auto", description="Palette of the offline pictures.")
     scenes: tuple[Scene, ...] = Field(min_length=1, max_length=10_000)
     uploader_id: Text = Field("local", min_length=1, max_length=200)
+    callback_url: str | None = Field(
+        None, max_length=2_000, pattern=CALLBACK, description="Told of the job's end by a signed POST. None: nobody is."
+    )
 
     @field_validator("title")
     @classmethod

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from bhiv import fonts
 from bhiv.errors import PlanError, ScriptError
 from bhiv.languages import check_language, detect_language
-from bhiv.plan import Captions, Contract, Quality, RenderPlan, Scene, Style, Text, check_plan, refusal
+from bhiv.plan import CALLBACK, Captions, Contract, Quality, RenderPlan, Scene, Style, Text, check_plan, refusal
 from bhiv.record import StoryboardSource
 from bhiv.script import parse_script
 from bhiv.settings import Settings
@@ -17,7 +17,7 @@ from bhiv.speech import choose_voice
 from bhiv.speech.pauses import without_pauses
 from bhiv.storyboard import make_scenes
 
-_OPTIONS = ("title", "language", "voice", "size", "fps", "quality", "captions", "style", "uploader_id")
+_OPTIONS = ("title", "language", "voice", "size", "fps", "quality", "captions", "style", "uploader_id", "callback_url")
 _ID = r"^[0-9a-f]{24}$"
 
 
@@ -50,6 +50,9 @@ class RenderRequest(Contract):
     captions: Captions | None = Field(None, description="What is burned in.")
     style: Style | None = Field(None, description="Palette of the pictures.")
     uploader_id: Text | None = Field(None, title="Uploader", max_length=200)
+    callback_url: str | None = Field(
+        None, title="Callback", max_length=2_000, pattern=CALLBACK, description="Told of the job's end."
+    )
     plan: RenderPlan | None = Field(
         None, title="Plan", description="In place of a script: what `bhiv plan` prints. Options above replace its own."
     )
@@ -79,6 +82,11 @@ class RenderRequest(Contract):
     def storyboard_source(self) -> StoryboardSource:
         """Who made the storyboard: the user's plan, or the rules."""
         return "plan" if self.plan else "rules"
+
+    @property
+    def callback(self) -> str | None:
+        """Who is told of the job's end."""
+        return self.callback_url or (self.plan.callback_url if self.plan else None)
 
     @property
     def shown_title(self) -> str:

@@ -89,6 +89,20 @@ class Settings(BaseSettings):
     job_attempts: int = Field(
         5, ge=1, description="How often a job is begun before it is given up, when its process is killed every time."
     )
+    dispatch_window: int = Field(
+        50, ge=1, description="So many jobs of the service are with Prefect at most; the others wait in a fair order."
+    )
+    queue_limit: int = Field(10_000, ge=1, description="The most jobs that may wait; more are refused for the moment.")
+    key_queue_limit: int = Field(1_000, ge=1, description="The most jobs of one API key that may wait.")
+    rate_limit_per_minute: int = Field(600, ge=1, description="The most changes that one API key may ask for a minute.")
+    auth: Literal["keys", "off"] = Field(
+        "keys", description="Whether the service wants API keys: `keys`, or `off`, on a loopback address only."
+    )
+    service_host: str = Field("127.0.0.1", description="Address that the service listens on.")
+    service_port: int = Field(8400, ge=0, le=65535, description="Port of the service; 0 takes a free one.")
+    max_body_bytes: int = Field(
+        8 << 20, ge=1_000, description="The largest request that the service reads, uploaded files aside."
+    )
     max_scenes: int = Field(200, ge=1, le=10_000, description="The most scenes that one video may have.")
     max_script_bytes: int = Field(1_000_000, ge=1, description="The largest script, in bytes of UTF-8.")
     lm_base_url: str | None = Field(None, description="Address of a language model's OpenAI-compatible API.")

@@ -51,6 +51,23 @@ class Catalog:
         with _explained(self._engine), self._engine.execution_options(reads_only=True).begin() as connection:
             yield connection
 
+    @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Hold a lock of that name among all processes that have the catalog open; yields False when another does."""
+        if self._file is not None:
+            with _lock_file(self._file.with_name(f"{self._file.stem}-{name}"), wait=False) as held:
+                yield held
+            return
+        with _explained(self._engine), self._engine.connect() as connection:
+            query = sqlalchemy.select(sqlalchemy.func.pg_try_advisory_lock(sqlalchemy.func.hashtext(f"bhiv.{name}")))
+            held = bool(connection.scalar(query))
+            connection.commit()
+            try:
+                yield held
+            finally:
+                # Closed, not given back: the lock is the connection's.
+                connection.invalidate()
+
     def migrate(self, to: str = "head") -> None:
         """Bring the tables to a version, `base` for none; current ones stay untouched. Nobody else may use them."""
         with _explained(self._engine), _migrating(self._engine) as connection:

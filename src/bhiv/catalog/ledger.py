@@ -15,11 +15,11 @@ from sqlalchemy import Connection, select, update
 from bhiv.catalog import outbox
 from bhiv.catalog.columns import cleaned
 from bhiv.catalog.database import Catalog, now
-from bhiv.catalog.models import Base, Content, Job, JobEvent, Script, State, User, VideoMetadata
+from bhiv.catalog.models import Base, Callback, Content, Job, JobEvent, Script, State, User, VideoMetadata
 from bhiv.errors import InputRefused, LeaseLost
 from bhiv.plan import Contract
 from bhiv.record import STEPS, Failure, Metadata, Stage, StepName
-from bhiv.request import RenderRequest
+from bhiv.request import RenderRequest, new_id
 
 #: States of a job that nobody need make any more.
 _CLOSED = ("completed", "cancelled")
@@ -72,6 +72,9 @@ def enter(connection: Connection, request: RenderRequest, api_key_id: str | None
     is_new = add(connection, Job, job)
     if is_new:
         _note(connection, request.job_id, moment, "queued", STEPS[0], 0)
+        if request.callback is not None:
+            callback = {"id": new_id(), "job_id": request.job_id, "url": request.callback, "created_at": moment}
+            connection.execute(sqlalchemy.insert(Callback).values(**callback))
     return is_new
 
 
@@ -232,6 +235,11 @@ def requeue(connection: Connection, job_id: str) -> None:
     }  # fmt: skip
     _set(connection, job_id, moment, values)
     _note(connection, job_id, moment, "queued", STEPS[0], 0)
+
+
+def note_run(connection: Connection, job_id: str, run_id: str) -> None:
+    """Note which Prefect run is to make the job, or makes it."""
+    _set(connection, job_id, now(connection), {"flow_run_id": run_id})
 
 
 def uploader_of(connection: Connection, content_id: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from bhiv.catalog.columns import cleaned
 from bhiv.catalog.database import Catalog, now
@@ -76,6 +76,34 @@ def due(catalog: Catalog, kinds: Collection[Kind], limit: int) -> list[Letter]:
     with catalog.reading() as connection:
         query = select(*columns).where(Outbox.kind.in_(kinds), Outbox.due_at <= now(connection))
         rows = connection.execute(query.order_by(Outbox.due_at, Outbox.id).limit(limit)).mappings().all()
+    return [Letter.model_validate(dict(row)) for row in rows]
+
+
+def fair_runs(catalog: Catalog, limit: int) -> list[Letter]:
+    """Return the runs to be started next: of each API key in turn, counting what it has in Prefect already.
+
+    So somebody who submits a thousand jobs delays nobody else by more than one of them.
+    """
+    if limit <= 0:
+        return []
+    busy = (
+        select(Job.api_key_id, func.count().label("jobs"))
+        .where(Job.state.in_(["queued", "running"]), Job.flow_run_id.is_not(None))
+        .group_by(Job.api_key_id)
+        .subquery()
+    )
+    same = or_(busy.c.api_key_id == Job.api_key_id, and_(busy.c.api_key_id.is_(None), Job.api_key_id.is_(None)))
+    turn = func.row_number().over(partition_by=Job.api_key_id, order_by=(Outbox.created_at, Outbox.id))
+    columns = [Outbox.__table__.columns[name] for name in Letter.model_fields]
+    with catalog.reading() as connection:
+        query = (
+            select(*columns)
+            .join(Job, Job.id == Outbox.job_id)
+            .outerjoin(busy, same)
+            .where(Outbox.kind == "run", Outbox.due_at <= now(connection))
+            .order_by(turn + func.coalesce(busy.c.jobs, 0), Outbox.created_at, Outbox.id)
+        )
+        rows = connection.execute(query.limit(limit)).mappings().all()
     return [Letter.model_validate(dict(row)) for row in rows]
 
 

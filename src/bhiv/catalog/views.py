@@ -5,10 +5,10 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from bhiv.catalog.database import Catalog, now
-from bhiv.catalog.models import Job, Script, State, VideoMetadata
+from bhiv.catalog.models import Job, JobEvent, Script, State, VideoMetadata
 from bhiv.errors import InputRefused
 from bhiv.plan import Contract
 from bhiv.record import Failure, Metadata, Stage
@@ -39,6 +39,16 @@ class JobView(Contract):
     updated_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+class JobChange(Contract):
+    """A change of a job's state or step."""
+
+    at: datetime
+    state: State
+    step: str
+    #: In percent.
+    progress: int
 
 
 def get(catalog: Catalog, job_id: str) -> JobView | None:
@@ -73,6 +83,21 @@ def live_since(catalog: Catalog) -> datetime | None:
     with catalog.reading() as connection:
         query = select(Job.created_at).where(Job.state.in_(["queued", "running"])).order_by(Job.created_at).limit(1)
         return connection.scalar(query)
+
+
+def history(catalog: Catalog, job_id: str) -> list[JobChange]:
+    """Return every change of the job's state or step, oldest first."""
+    columns = [JobEvent.__table__.columns[name] for name in JobChange.model_fields]
+    with catalog.reading() as connection:
+        query = select(*columns).where(JobEvent.job_id == job_id).order_by(JobEvent.id)
+        return [JobChange.model_validate(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def in_prefect(catalog: Catalog) -> int:
+    """Return how many jobs wait or are made that Prefect has a run for."""
+    with catalog.reading() as connection:
+        open_ = Job.state.in_(["queued", "running"]), Job.flow_run_id.is_not(None)
+        return connection.scalar(select(func.count()).where(*open_)) or 0
 
 
 def find(catalog: Catalog, given: str) -> JobView:

@@ -1,0 +1,94 @@
+"""The service as an ASGI app, and the process that serves it."""
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+
+from bhiv import api_keys
+from bhiv.catalog import open_catalog
+from bhiv.errors import InputRefused, ServiceUnavailable
+from bhiv.service import health, problems, render
+from bhiv.service.auth import is_loopback
+from bhiv.service.documents import describe
+from bhiv.service.state import opened
+from bhiv.settings import Settings
+
+_SUMMARY = "Turns scripts into narrated, illustrated, captioned videos."
+_PARTING_SECONDS = 5
+
+
+def make_app(settings: Settings) -> FastAPI:
+    """Return the service as an ASGI app; it opens the catalog when it is started."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opened(settings) as service:
+            app.state.service = service
+            yield
+
+    # The pages of FastAPI's own would be fetched from elsewhere.
+    app = FastAPI(
+        title="BHIV", description=_SUMMARY, version="1", lifespan=lifespan, docs_url=None, redoc_url=None,
+        redirect_slashes=False,
+    )  # fmt: skip
+    for router in (render.router, health.router):
+        app.include_router(router)
+    problems.install(app)
+    describe(app)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
+    return app
+
+
+def serve(settings: Settings, say: Callable[[str], None]) -> None:
+    """Serve until the process is asked to end; requests that have begun are finished. `say` is told the address.
+
+    Raises:
+        InputRefused: without API keys, but on an address that others reach.
+        ServiceUnavailable: the port can't be had.
+    """
+    if settings.auth == "off" and not is_loopback(settings.service_host):
+        raise InputRefused("BHIV_AUTH=off is for loopback addresses: set BHIV_SERVICE_HOST=127.0.0.1, or use API keys")
+    with listening(settings) as listener:
+        config = uvicorn.Config(
+            make_app(settings), log_level="warning", access_log=False, lifespan="on", server_header=False,
+            timeout_graceful_shutdown=_PARTING_SECONDS, ws="none",
+        )  # fmt: skip
+        host, port = listener.getsockname()[:2]
+        say(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        uvicorn.Server(config).run([listener])
+
+
+def listening(settings: Settings) -> socket.socket:
+    """Return the socket that the service listens on.
+
+    Raises:
+        ServiceUnavailable: the address or port can't be had.
+    """
+    family = socket.AF_INET6 if ":" in settings.service_host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.service_host, settings.service_port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        where = f"{settings.service_host}:{settings.service_port}"
+        raise ServiceUnavailable(
+            f"the service can't listen on {where}: {error.strerror or error}; set BHIV_SERVICE_PORT"
+        ) from error
+    return listener
+
+
+def first_key(settings: Settings) -> str | None:
+    """Make the first key, which opens everything, and return it; None when there is a key or none is wanted."""
+    if settings.auth == "off":
+        return None
+    with open_catalog(settings) as catalog:
+        if api_keys.listed(catalog):
+            return None
+        with catalog.writing() as connection:
+            return api_keys.create(connection, "admin", ("admin",))

@@ -1,0 +1,132 @@
+"""Errors as RFC 9457 problem details: what happened and what to do, never what was sent."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from bhiv.errors import (
+    BhivError,
+    CatalogUnavailable,
+    DiskFull,
+    IdempotencyConflict,
+    InputRefused,
+    JobMissing,
+    JobStateConflict,
+    ObjectMissing,
+    PlanError,
+    QueueFull,
+    ServerUnavailable,
+    StorageUnavailable,
+)
+
+MEDIA_TYPE = "application/problem+json"
+_RETRY_SECONDS = "5"
+
+#: The status and title of each error; the first that fits.
+_KINDS: Sequence[tuple[type[BhivError], int, str]] = (
+    (JobMissing, 404, "no such job"),
+    (ObjectMissing, 404, "no such object"),
+    (JobStateConflict, 409, "not possible in this state"),
+    (IdempotencyConflict, 422, "idempotency key used before"),
+    (InputRefused, 422, "refused"),
+    (QueueFull, 429, "the queue is full"),
+    (CatalogUnavailable, 503, "the catalog is away"),
+    (StorageUnavailable, 503, "the bucket is away"),
+    (ServerUnavailable, 503, "Prefect is away"),
+    (DiskFull, 507, "no space left"),
+)
+
+_log = logging.getLogger(__name__)
+
+
+class ProblemDetails(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str | None = None
+    field: str | None = Field(None, description="Dotted path of the field that is wrong, where there is one.")
+
+
+class Problem(Exception):
+    """An answer that says no."""
+
+    def __init__(self, status: int, title: str, detail: str | None = None, headers: Mapping[str, str] | None = None):
+        super().__init__(detail or title)
+        self.status, self.title, self.detail, self.headers = status, title, detail, headers
+
+
+def answer(
+    status: int, title: str, detail: str | None = None, headers: Mapping[str, str] | None = None, field: str = ""
+) -> Response:
+    """Return a problem as a response."""
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status}
+    if detail:
+        body["detail"] = detail
+    if field:
+        body["field"] = field
+    # A message may quote what no encoding can carry.
+    data = orjson.dumps({name: _sendable(value) for name, value in body.items()})
+    return Response(data, status, dict(headers or {}), MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of the app answered as a problem."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(BhivError, _refusal)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _mistake)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the documentation of a route's errors."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": content} for status in (401, 403, *statuses, 503)
+    }
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return answer(error.status, error.title, error.detail, error.headers)
+
+
+async def _refusal(request: Request, error: Exception) -> Response:
+    for kind, status, title in _KINDS:
+        if isinstance(error, kind):
+            headers = {"Retry-After": _RETRY_SECONDS} if status in {429, 503} else {}
+            field = error.field if isinstance(error, PlanError) else ""
+            return answer(status, title, str(error), headers, field)
+    return await _mistake(request, error)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"][1:])
+    return answer(422, "refused", f"{field or 'the request'}: {first['msg']}", field=field)
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return answer(error.status_code, HTTPStatus(error.status_code).phrase.lower(), None, error.headers)
+
+
+async def _mistake(request: Request, error: Exception) -> Response:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return answer(500, "internal error", "this is a mistake of the service; its log says more")
+
+
+def _sendable(value: Any) -> Any:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

@@ -1,0 +1,195 @@
+"""Jobs over HTTP: submit, look, follow, cancel, make again, be told."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import EventSourceResponse
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from bhiv import jobs
+from bhiv.api_keys import KeyView
+from bhiv.errors import PlanError
+from bhiv.jobs import Order, Room
+from bhiv.plan import CALLBACK, Contract, RenderPlan
+from bhiv.request import RenderRequest, make_plan, make_request
+from bhiv.service.auth import allowed
+from bhiv.service.bodies import json_body
+from bhiv.service.documents import body_of
+from bhiv.service.problems import Problem, responses
+from bhiv.service.state import Service, service_of
+from bhiv.service.status import JobStatus, as_row
+
+router = APIRouter(tags=["jobs"])
+
+_MOST_KEY = 255
+_FOLLOW_SECONDS = 0.5
+_POLL_SECONDS = "2"
+
+Writes = Annotated[KeyView, Depends(allowed("render:write"))]
+Reads = Annotated[KeyView, Depends(allowed("render:read"))]
+
+
+class Accepted(Contract):
+    """A job that was accepted."""
+
+    job_id: str
+    content_id: str
+    status: str = Field(description="`pending`, or what has become of the job of the same idempotency key.")
+    estimated_wait_seconds: float
+
+
+class Submission(RenderRequest):
+    """A script, with options beside it, in place of a plan."""
+
+
+class CallbackBody(Contract):
+    """Who is told of the job's end."""
+
+    url: str = Field(max_length=2_000, pattern=CALLBACK)
+    secret: str | None = Field(
+        None, pattern=r"^whsec_[A-Za-z0-9+/=]{32,128}$", description="Of the signatures; null takes the service's own."
+    )
+
+
+@router.post(
+    "/render",
+    status_code=202,
+    response_model=Accepted,
+    responses=responses(400, 413, 415, 422, 429),
+    openapi_extra=body_of(RenderPlan, Submission),
+)
+async def submit(request: Request, key: Writes) -> Response:
+    """Accept a plan, or a script, to be made into a video.
+
+    What is accepted is on the disk when this answers. With an `Idempotency-Key` header the same request may be sent
+    again and makes one job.
+    """
+    values = await json_body(request)
+    return await accept(service_of(request), key, values, request.headers.get("idempotency-key"))
+
+
+async def accept(service: Service, key: KeyView, values: Any, idempotency_key: str | None) -> Response:
+    """Check what is asked for, accept it and say so.
+
+    Raises:
+        InputRefused: it can't be rendered; nothing was accepted.
+        QueueFull: too many jobs wait.
+    """
+    order = order_of(service, key, values, idempotency_key)
+    room = Room(jobs=service.settings.queue_limit, jobs_of_a_key=service.settings.key_queue_limit)
+    submitted = await service.write(partial(jobs.submit, order=order, room=room))
+    service.dispatcher.wake()
+    status = "pending"
+    if not submitted.is_new:
+        status = service.statuses.state(submitted.job_id)
+    body = {
+        "job_id": submitted.job_id,
+        "content_id": submitted.content_id,
+        "status": status,
+        "estimated_wait_seconds": round(service.estimated_wait().total_seconds(), 1),
+    }
+    headers = {"Location": f"/render/{submitted.job_id}/status", "Retry-After": _POLL_SECONDS}
+    return JSONResponse(body, 202 if submitted.is_new else 200, headers)
+
+
+def order_of(service: Service, key: KeyView, values: Any, idempotency_key: str | None) -> Order:
+    """Return the checked order that JSON values are: those of a plan, or of a script with its options.
+
+    Raises:
+        InputRefused: they can't be rendered.
+        Problem: the idempotency key is none.
+    """
+    if idempotency_key is not None and not (0 < len(idempotency_key) <= _MOST_KEY and idempotency_key.isprintable()):
+        raise Problem(400, "refused", f"an Idempotency-Key has 1 to {_MOST_KEY} printable characters")
+    if not isinstance(values, dict):
+        raise PlanError("is not an object")
+    given = {"plan": values} if "scenes" in values else values
+    if not given.get("plan") and "script" not in given:
+        raise PlanError("needs `scenes`, those of a plan, or `script`")
+    request = make_request(given)
+    make_plan(request, service.settings)
+    return Order(
+        request=request,
+        fingerprint=jobs.fingerprint(values),
+        api_key_id=None if key.id == "-" else key.id,
+        idempotency_key=idempotency_key,
+    )
+
+
+@router.get("/render/{job_id}/status", response_model=JobStatus, responses={**responses(404), 304: {}})
+async def status(
+    request: Request,
+    job_id: str,
+    _: Reads,
+    include_history: Annotated[bool, Query(description="Add every change of state and step.")] = False,
+) -> Response:
+    """Tell how a job stands; send the ETag back in If-None-Match to be told only of changes."""
+    service = service_of(request)
+    answer = service.statuses.get(job_id, service.ui_url, history=include_history)
+    headers = {"ETag": answer.etag, "Cache-Control": "no-cache"}
+    if not answer.is_final:
+        headers["Retry-After"] = _POLL_SECONDS
+    if request.headers.get("if-none-match") == answer.etag:
+        return Response(None, 304, headers)
+    return Response(answer.body, 200, headers, "application/json")
+
+
+@router.get("/render/{job_id}/events", response_class=EventSourceResponse, responses=responses(404))
+async def events(request: Request, job_id: str, _: Reads) -> Response:
+    """Follow a job: its status now, and again at every change, as server-sent events, until it has ended."""
+    service = service_of(request)
+    service.statuses.get(job_id, service.ui_url)
+    return EventSourceResponse(_follow(service, job_id, request.headers.get("last-event-id")))
+
+
+async def _follow(service: Service, job_id: str, seen: str | None) -> AsyncIterator[str]:
+    while True:
+        answer = service.statuses.get(job_id, service.ui_url)
+        row = as_row(answer)
+        if row["id"] != seen:
+            seen = row["id"]
+            yield f"id: {row['id']}\ndata: {row['data']}\n\n"
+        if answer.is_final:
+            return
+        await asyncio.sleep(_FOLLOW_SECONDS)
+
+
+@router.post("/render/{job_id}/cancel", response_model=JobStatus, responses=responses(404, 409))
+async def cancel(request: Request, job_id: str, _: Writes) -> Response:
+    """End a job that waits or is made; asking again changes nothing."""
+    service = service_of(request)
+    await service.write(partial(jobs.cancel, job_id=job_id, core=service.settings.core_url is not None))
+    return _now(service, job_id)
+
+
+@router.post("/render/{job_id}/retry", status_code=202, response_model=JobStatus, responses=responses(404, 409))
+async def retry(request: Request, job_id: str, _: Writes) -> Response:
+    """Have a job that failed or was cancelled made again; what was finished is found again."""
+    service = service_of(request)
+    await service.write(partial(jobs.retry, job_id=job_id))
+    return _now(service, job_id, 202)
+
+
+@router.put(
+    "/render/{job_id}/webhook",
+    responses=responses(400, 404, 413, 415, 422),
+    response_model=JobStatus,
+    openapi_extra=body_of(CallbackBody),
+)
+async def register_callback(request: Request, job_id: str, _: Writes) -> Response:
+    """Have an address told of the job's end, by a POST signed after Standard Webhooks."""
+    service = service_of(request)
+    body = CallbackBody.model_validate(await json_body(request))
+    await service.write(partial(jobs.add_callback, job_id=job_id, url=body.url, secret=body.secret))
+    return _now(service, job_id)
+
+
+def _now(service: Service, job_id: str, status: int = 200) -> Response:
+    service.dispatcher.wake()
+    answer = service.statuses.get(job_id, service.ui_url)
+    return Response(answer.body, status, {"ETag": answer.etag}, "application/json")
