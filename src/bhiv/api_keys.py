@@ -12,11 +12,12 @@ from datetime import datetime
 from hmac import compare_digest
 from typing import Literal, get_args
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from bhiv.catalog import Catalog
 from bhiv.catalog.database import now
 from bhiv.catalog.models import ApiKey
+from bhiv.catalog.rows import insert
 from bhiv.errors import InputRefused
 from bhiv.plan import Contract
 
@@ -57,7 +58,7 @@ def create(connection: Connection, name: str, scopes: Sequence[str]) -> str:
         raise InputRefused(f"a key needs a scope: {', '.join(SCOPES)}")
     id_, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     values = {"id": id_, "name": name.strip(), "sha256": _hash(secret), "scopes": [*scopes]}
-    connection.execute(insert(ApiKey).values(**values, created_at=now(connection)))
+    insert(connection, ApiKey, values | {"created_at": now(connection)})
     return f"bhiv_{id_}_{secret}"
 
 

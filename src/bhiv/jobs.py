@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 
 from bhiv.catalog import Catalog, ledger, outbox
 from bhiv.catalog.database import now
 from bhiv.catalog.models import Callback, IdempotencyKey, Job
 from bhiv.catalog.outbox import Letter
-from bhiv.errors import IdempotencyConflict, JobMissing, JobStateConflict, QueueFull
+from bhiv.catalog.rows import insert
+from bhiv.errors import IdempotencyConflict, JobMissing, JobStateConflict
 from bhiv.plan import Contract
 from bhiv.record import Failure, Metadata, started_now
 from bhiv.request import RenderRequest, new_id
@@ -34,13 +35,6 @@ class Order(Contract):
     idempotency_key: str | None = None
 
 
-class Room(Contract):
-    """How many jobs may wait, of all and of one API key."""
-
-    jobs: int
-    jobs_of_a_key: int
-
-
 class Submitted(Contract):
     """A job that was accepted, now or by an earlier request with the same idempotency key."""
 
@@ -54,11 +48,10 @@ def fingerprint(values: Any) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def submit(connection: Connection, order: Order, room: Room) -> Submitted:
+def submit(connection: Connection, order: Order) -> Submitted:
     """Accept an order: content, job, callback and the letter that starts the run, all or none.
 
     Raises:
-        QueueFull: too many jobs wait.
         IdempotencyConflict: the key was used for another order.
         InputRefused: the content has another script.
     """
@@ -72,13 +65,12 @@ def submit(connection: Connection, order: Order, room: Room) -> Submitted:
                     f"the idempotency key {order.idempotency_key!r} was used for another request; take a new one"
                 )
             return Submitted(job_id=before.id, content_id=before.content_id, is_new=False)
-    _check_room(connection, order.api_key_id, room)
     if not ledger.enter(connection, request, order.api_key_id):
         return Submitted(job_id=request.job_id, content_id=request.content_id, is_new=False)
     moment = now(connection)
     if order.idempotency_key is not None:
         values = {"scope": scope, "key": order.idempotency_key, "fingerprint": order.fingerprint}
-        connection.execute(insert(IdempotencyKey).values(**values, job_id=request.job_id, created_at=moment))
+        insert(connection, IdempotencyKey, values | {"job_id": request.job_id, "created_at": moment})
     outbox.put(connection, "run", {"key": request.job_id}, moment, job_id=request.job_id)
     return Submitted(job_id=request.job_id, content_id=request.content_id, is_new=True)
 
@@ -100,7 +92,7 @@ def add_callback(connection: Connection, job_id: str, url: str, secret: str | No
         return known
     callback = new_id()
     values = {"id": callback, "job_id": job_id, "url": url, "secret": secret, "created_at": moment}
-    connection.execute(insert(Callback).values(**values))
+    insert(connection, Callback, values)
     if job.state in ledger.ENDED:
         payload = outbox.end_payload(connection, job_id, moment)
         outbox.put(connection, "callback", payload, moment, job_id=job_id, callback_id=callback)
@@ -174,6 +166,13 @@ def pace(catalog: Catalog) -> timedelta:
     return timedelta(seconds=median(seconds) if seconds else _FIRST_GUESS_SECONDS)
 
 
+def waiting(catalog: Catalog) -> dict[str | None, int]:
+    """Return how many jobs wait, by the API key that submitted them."""
+    query = select(Job.api_key_id, func.count()).where(Job.state == "queued").group_by(Job.api_key_id)
+    with catalog.reading() as connection:
+        return {row[0]: row[1] for row in connection.execute(query)}
+
+
 def wait_for_new(catalog: Catalog, each: timedelta) -> timedelta:
     """Return when a job that is submitted now will probably be done, when each takes `each`."""
     query = select(Job.state, func.count(), func.sum(Job.progress)).where(Job.state.in_(["queued", "running"]))
@@ -217,13 +216,3 @@ def _ending(connection: Connection, job_id: str, job: _Row, category: str, messa
         processing_status="failed",
         error=Failure(category=category, message=message, step=job.step),
     )
-
-
-def _check_room(connection: Connection, api_key_id: str | None, room: Room) -> None:
-    waiting = Job.state == "queued"
-    if api_key_id is not None:
-        own = connection.scalar(select(func.count()).where(waiting, Job.api_key_id == api_key_id)) or 0
-        if own >= room.jobs_of_a_key:
-            raise QueueFull(f"{own} jobs of this key wait already; submit again when some of them are done")
-    if (all_of_them := connection.scalar(select(func.count()).where(waiting)) or 0) >= room.jobs:
-        raise QueueFull(f"{all_of_them} jobs wait already; submit again when some of them are done")

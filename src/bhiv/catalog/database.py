@@ -7,6 +7,7 @@ transaction that begins by reading is refused at once when it then wants to writ
 import contextlib
 import fcntl
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ class Catalog:
     def __init__(self, engine: Engine, file: Path | None) -> None:
         self._engine = engine
         self._file = file
+        self._watch: sqlite3.Connection | None = None
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -50,6 +52,18 @@ class Catalog:
         """Yield a transaction that only reads, and that waits for no writer; errors as with `writing`."""
         with _explained(self._engine), self._engine.execution_options(reads_only=True).begin() as connection:
             yield connection
+
+    def version(self) -> int | None:
+        """Return a number that is another one after each commit, for one thread to ask; None where nobody counts.
+
+        It costs a tenth of the cheapest query. PostgreSQL has none.
+        """
+        if self._file is None:
+            return None
+        if self._watch is None:
+            self._watch = sqlite3.connect(self._file, isolation_level=None)
+        [version] = self._watch.execute("PRAGMA data_version").fetchone()
+        return int(version)
 
     @contextmanager
     def alone(self, name: str) -> Iterator[bool]:
@@ -75,6 +89,8 @@ class Catalog:
 
     def close(self) -> None:
         """Close all connections, after a checkpoint."""
+        if self._watch is not None:
+            self._watch.close()
         self.checkpoint()
         self._engine.dispose()
 

@@ -15,7 +15,8 @@ from sqlalchemy import Connection, select, update
 from bhiv.catalog import outbox
 from bhiv.catalog.columns import cleaned
 from bhiv.catalog.database import Catalog, now
-from bhiv.catalog.models import Base, Callback, Content, Job, JobEvent, Script, State, User, VideoMetadata
+from bhiv.catalog.models import Callback, Content, Job, JobEvent, Script, State, User, VideoMetadata
+from bhiv.catalog.rows import add, insert
 from bhiv.errors import InputRefused, LeaseLost
 from bhiv.plan import Contract
 from bhiv.record import STEPS, Failure, Metadata, Stage, StepName
@@ -74,7 +75,7 @@ def enter(connection: Connection, request: RenderRequest, api_key_id: str | None
         _note(connection, request.job_id, moment, "queued", STEPS[0], 0)
         if request.callback is not None:
             callback = {"id": new_id(), "job_id": request.job_id, "url": request.callback, "created_at": moment}
-            connection.execute(sqlalchemy.insert(Callback).values(**callback))
+            insert(connection, Callback, callback)
     return is_new
 
 
@@ -269,30 +270,15 @@ def _set(connection: Connection, job_id: str, moment: datetime, values: Mapping[
 
 def _note(connection: Connection, job_id: str, moment: datetime, state: str, step: str, progress: int) -> None:
     values = {"job_id": job_id, "at": moment, "state": state, "step": step, "progress": progress}
-    connection.execute(sqlalchemy.insert(JobEvent).values(**values))
-
-
-def add(connection: Connection, table: type[Base], values: Mapping[str, Any]) -> bool:
-    """Insert a row unless one of its key is there; return whether it was inserted."""
-    if connection.dialect.name == "sqlite":
-        from sqlalchemy.dialects import sqlite
-
-        done = connection.execute(sqlite.insert(table).values(**values).on_conflict_do_nothing())
-    else:
-        from sqlalchemy.dialects import postgresql  # 40 ms that SQLite's users need not wait for
-
-        done = connection.execute(postgresql.insert(table).values(**values).on_conflict_do_nothing())
-    return done.rowcount == 1
+    insert(connection, JobEvent, values)
 
 
 def _add_script(connection: Connection, content_id: str, text: str, moment: datetime) -> None:
     data = text.encode()
     sha256 = hashlib.sha256(data).hexdigest()
-    add(
-        connection,
-        Script,
-        {"content_id": content_id, "text": text, "sha256": sha256, "size_bytes": len(data), "created_at": moment},
-    )
+    script = {"content_id": content_id, "text": text, "sha256": sha256, "size_bytes": len(data), "created_at": moment}
+    if add(connection, Script, script):
+        return
     if connection.scalar(select(Script.sha256).where(Script.content_id == content_id)) != sha256:
         raise InputRefused(f"the content {content_id} has another script; leave its id out to make a new content")
 
@@ -300,7 +286,7 @@ def _add_script(connection: Connection, content_id: str, text: str, moment: date
 def _keep(connection: Connection, metadata: Metadata) -> None:
     values = metadata.model_dump() | {"error": _failure(metadata.error)}
     connection.execute(sqlalchemy.delete(VideoMetadata).where(VideoMetadata.job_id == metadata.job_id))
-    connection.execute(sqlalchemy.insert(VideoMetadata).values(**values))
+    insert(connection, VideoMetadata, values)
 
 
 def _failure(failure: Failure | None) -> dict[str, Any] | None:

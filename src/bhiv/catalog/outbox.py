@@ -8,11 +8,12 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from bhiv.catalog.columns import cleaned
 from bhiv.catalog.database import Catalog, now
 from bhiv.catalog.models import Callback, Job, Outbox, VideoMetadata
+from bhiv.catalog.rows import insert
 from bhiv.plan import Contract
 from bhiv.record import Metadata
 from bhiv.request import new_id
@@ -46,7 +47,7 @@ def put(
     """Enter something to be sent at once, within the caller's transaction; return its id."""
     letter = new_id()
     values = {"id": letter, "kind": kind, "job_id": job_id, "callback_id": callback_id, "payload": payload}
-    connection.execute(insert(Outbox).values(**values, created_at=moment, due_at=moment, attempts=0))
+    insert(connection, Outbox, values | {"created_at": moment, "due_at": moment, "attempts": 0})
     return letter
 
 

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from bhiv import jobs
 from bhiv.api_keys import KeyView
 from bhiv.errors import PlanError
-from bhiv.jobs import Order, Room
+from bhiv.jobs import Order
 from bhiv.plan import CALLBACK, Contract, RenderPlan
 from bhiv.request import RenderRequest, make_plan, make_request
 from bhiv.service.auth import allowed
@@ -81,8 +81,8 @@ async def accept(service: Service, key: KeyView, values: Any, idempotency_key: s
         QueueFull: too many jobs wait.
     """
     order = order_of(service, key, values, idempotency_key)
-    room = Room(jobs=service.settings.queue_limit, jobs_of_a_key=service.settings.key_queue_limit)
-    submitted = await service.write(partial(jobs.submit, order=order, room=room))
+    service.queue.enter(order.api_key_id)
+    submitted = await service.write(partial(jobs.submit, order=order))
     service.dispatcher.wake()
     status = "pending"
     if not submitted.is_new:
@@ -91,7 +91,7 @@ async def accept(service: Service, key: KeyView, values: Any, idempotency_key: s
         "job_id": submitted.job_id,
         "content_id": submitted.content_id,
         "status": status,
-        "estimated_wait_seconds": round(service.estimated_wait().total_seconds(), 1),
+        "estimated_wait_seconds": round(service.queue.wait().total_seconds(), 1),
     }
     headers = {"Location": f"/render/{submitted.job_id}/status", "Retry-After": _POLL_SECONDS}
     return JSONResponse(body, 202 if submitted.is_new else 200, headers)

@@ -4,26 +4,22 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
-from time import monotonic
 from typing import TypeVar, cast
 
 from sqlalchemy import Connection
 from starlette.requests import Request
 
-from bhiv import jobs
 from bhiv.catalog import Catalog, open_catalog
 from bhiv.catalog.writer import Writer
 from bhiv.dispatch import Dispatcher
 from bhiv.prefect_api import PrefectApi
 from bhiv.prefect_server import find_server
 from bhiv.service.auth import Gate
+from bhiv.service.queue_room import Queue
 from bhiv.service.status import Statuses
 from bhiv.settings import Settings
 
 T = TypeVar("T")
-
-_PACE_SECONDS = 5.0
 
 
 @dataclass
@@ -37,7 +33,7 @@ class Service:
     prefect: PrefectApi
     gate: Gate
     statuses: Statuses
-    _wait: tuple[float, timedelta] = (0.0, timedelta())
+    queue: Queue
 
     async def write(self, do: Callable[[Connection], T]) -> T:
         """Have `do` written with what others write at the same time; returns when it is on the disk."""
@@ -47,14 +43,6 @@ class Service:
     def ui_url(self) -> str | None:
         """Where a person watches Prefect; None as long as no server was found."""
         return self.prefect.ui_url
-
-    def estimated_wait(self) -> timedelta:
-        """When a job that is submitted now will probably be done; at most five seconds old."""
-        counted_at, wait = self._wait
-        if monotonic() - counted_at > _PACE_SECONDS:
-            wait = jobs.wait_for_new(self.catalog, jobs.pace(self.catalog))
-            self._wait = (monotonic(), wait)
-        return wait
 
 
 @asynccontextmanager
@@ -69,9 +57,8 @@ async def opened(settings: Settings) -> AsyncIterator[Service]:
         dispatcher = Dispatcher(settings, catalog, writer, prefect)
         task = asyncio.create_task(dispatcher.run(), name="dispatcher")
         try:
-            yield Service(
-                settings, catalog, writer, dispatcher, prefect, Gate(settings, catalog, writer), Statuses(catalog)
-            )
+            gate, queue = Gate(settings, catalog, writer), Queue(settings, catalog)
+            yield Service(settings, catalog, writer, dispatcher, prefect, gate, Statuses(catalog), queue)
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError):

@@ -88,7 +88,7 @@ class Statuses:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._built: OrderedDict[tuple[str, bool], Answer] = OrderedDict()
+        self._built: OrderedDict[tuple[str, bool], tuple[int | None, Answer]] = OrderedDict()
 
     def get(self, job_id: str, ui_url: str | None, *, history: bool = False) -> Answer:
         """Return the job's status as it is now.
@@ -96,13 +96,19 @@ class Statuses:
         Raises:
             JobMissing: there is no such job.
         """
+        seen = self._catalog.version()
+        before, built = self._built.get((job_id, history), (None, None))
+        if built is not None and before == seen is not None:
+            return built
         version = self.version(job_id)
         if version is None:
             raise JobMissing(f"there is no job {job_id!r}")
-        built = self._built.get((job_id, history))
-        if built is not None and built.etag == version:
-            return built
-        return self._build(job_id, ui_url, history=history)
+        if built is None or built.etag != version:
+            built = self._build(job_id, ui_url, history=history)
+        self._built[job_id, history] = seen, built
+        if len(self._built) > _MOST:
+            self._built.popitem(last=False)
+        return built
 
     def state(self, job_id: str) -> State:
         """Return only the job's state; raises JobMissing."""
@@ -123,13 +129,9 @@ class Statuses:
         status = describe(job, views.history(self._catalog, job_id), ui_url)
         if not history:
             status = status.model_copy(update={"history": None})
-        answer = Answer(
+        return Answer(
             etag=_etag(job.updated_at), body=status.model_dump_json().encode(), is_final=status.state in FINAL
         )
-        self._built[job_id, history] = answer
-        if len(self._built) > _MOST:
-            self._built.popitem(last=False)
-        return answer
 
 
 def describe(job: JobView, changes: list[JobChange], ui_url: str | None) -> JobStatus:
