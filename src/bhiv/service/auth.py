@@ -1,12 +1,10 @@
 """Who may do what: API keys with scopes, and how fast."""
 
 import ipaddress
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic, time
 
-from fastapi.security import HTTPBearer
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
@@ -24,9 +22,6 @@ _BELIEF_SECONDS = 1.0
 _MOST_BELIEFS = 10_000
 _NOTE_SECONDS = 60.0
 _SAFE = {"GET", "HEAD", "OPTIONS"}
-
-#: For the documentation; the header is read below.
-SCHEME = HTTPBearer(auto_error=False, description="`bhiv keys create` makes a key; `X-API-Key` is read too.")
 
 
 class Gate:
@@ -91,14 +86,13 @@ _ANYBODY = KeyView(
 )  # fmt: skip
 
 
-def allowed(scope: Scope) -> Callable[[Request], Awaitable[KeyView]]:
-    """Return what a route depends on to be open to keys of that scope only."""
+def admit(request: Request, scope: Scope) -> KeyView:
+    """Return the key that a request comes with; raises Problem as `Gate.admit` does.
 
-    async def admit(request: Request) -> KeyView:
-        gate: Gate = request.app.state.service.gate
-        return gate.admit(request, scope)
-
-    return admit
+    Called, not declared as a dependency: FastAPI takes as long to resolve one as to serve a poll.
+    """
+    gate: Gate = request.app.state.service.gate
+    return gate.admit(request, scope)
 
 
 def is_loopback(host: str) -> bool:

@@ -7,9 +7,14 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from bhiv.api_keys import Scope
 from bhiv.service.problems import ProblemDetails
 
 _REFERENCE = "#/components/schemas/{model}"
+_KEYS = {
+    "key": {"type": "http", "scheme": "bearer", "description": "`bhiv keys create` makes a key."},
+    "keyHeader": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
 _described: dict[str, type[BaseModel]] = {ProblemDetails.__name__: ProblemDetails}
 
 
@@ -20,6 +25,11 @@ def body_of(*models: type[BaseModel], media_type: str = "application/json") -> d
     schemas = [{"$ref": _REFERENCE.format(model=model.__name__)} for model in models]
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
+
+
+def needs(scope: Scope) -> dict[str, Any]:
+    """Return what describes that a route wants a key of that scope."""
+    return {"security": [{"key": [scope]}, {"keyHeader": [scope]}]}
 
 
 def describe(app: FastAPI) -> None:
@@ -33,6 +43,7 @@ def describe(app: FastAPI) -> None:
             )
             schemas = made.setdefault("components", {}).setdefault("schemas", {})
             schemas.update({name: schema for name, schema in defined["$defs"].items() if name not in schemas})
+            made["components"]["securitySchemes"] = _KEYS
             app.openapi_schema = made
         return app.openapi_schema
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import EventSourceResponse
 from pydantic import Field
 from starlette.requests import Request
@@ -17,9 +17,9 @@ from bhiv.errors import PlanError
 from bhiv.jobs import Order
 from bhiv.plan import CALLBACK, Contract, RenderPlan
 from bhiv.request import RenderRequest, make_plan, make_request
-from bhiv.service.auth import allowed
+from bhiv.service.auth import admit
 from bhiv.service.bodies import json_body
-from bhiv.service.documents import body_of
+from bhiv.service.documents import body_of, needs
 from bhiv.service.problems import Problem, responses
 from bhiv.service.state import Service, service_of
 from bhiv.service.status import JobStatus, as_row
@@ -29,9 +29,6 @@ router = APIRouter(tags=["jobs"])
 _MOST_KEY = 255
 _FOLLOW_SECONDS = 0.5
 _POLL_SECONDS = "2"
-
-Writes = Annotated[KeyView, Depends(allowed("render:write"))]
-Reads = Annotated[KeyView, Depends(allowed("render:read"))]
 
 
 class Accepted(Contract):
@@ -61,14 +58,15 @@ class CallbackBody(Contract):
     status_code=202,
     response_model=Accepted,
     responses=responses(400, 413, 415, 422, 429),
-    openapi_extra=body_of(RenderPlan, Submission),
+    openapi_extra=body_of(RenderPlan, Submission) | needs("render:write"),
 )
-async def submit(request: Request, key: Writes) -> Response:
+async def submit(request: Request) -> Response:
     """Accept a plan, or a script, to be made into a video.
 
     What is accepted is on the disk when this answers. With an `Idempotency-Key` header the same request may be sent
     again and makes one job.
     """
+    key = admit(request, "render:write")
     values = await json_body(request)
     return await accept(service_of(request), key, values, request.headers.get("idempotency-key"))
 
@@ -121,14 +119,19 @@ def order_of(service: Service, key: KeyView, values: Any, idempotency_key: str |
     )
 
 
-@router.get("/render/{job_id}/status", response_model=JobStatus, responses={**responses(404), 304: {}})
+@router.get(
+    "/render/{job_id}/status",
+    response_model=JobStatus,
+    responses={**responses(404), 304: {}},
+    openapi_extra=needs("render:read"),
+)
 async def status(
     request: Request,
     job_id: str,
-    _: Reads,
     include_history: Annotated[bool, Query(description="Add every change of state and step.")] = False,
 ) -> Response:
     """Tell how a job stands; send the ETag back in If-None-Match to be told only of changes."""
+    admit(request, "render:read")
     service = service_of(request)
     answer = service.statuses.get(job_id, service.ui_url, history=include_history)
     headers = {"ETag": answer.etag, "Cache-Control": "no-cache"}
@@ -139,9 +142,15 @@ async def status(
     return Response(answer.body, 200, headers, "application/json")
 
 
-@router.get("/render/{job_id}/events", response_class=EventSourceResponse, responses=responses(404))
-async def events(request: Request, job_id: str, _: Reads) -> Response:
+@router.get(
+    "/render/{job_id}/events",
+    response_class=EventSourceResponse,
+    responses=responses(404),
+    openapi_extra=needs("render:read"),
+)
+async def events(request: Request, job_id: str) -> Response:
     """Follow a job: its status now, and again at every change, as server-sent events, until it has ended."""
+    admit(request, "render:read")
     service = service_of(request)
     service.statuses.get(job_id, service.ui_url)
     return EventSourceResponse(_follow(service, job_id, request.headers.get("last-event-id")))
@@ -159,17 +168,30 @@ async def _follow(service: Service, job_id: str, seen: str | None) -> AsyncItera
         await asyncio.sleep(_FOLLOW_SECONDS)
 
 
-@router.post("/render/{job_id}/cancel", response_model=JobStatus, responses=responses(404, 409))
-async def cancel(request: Request, job_id: str, _: Writes) -> Response:
+@router.post(
+    "/render/{job_id}/cancel",
+    response_model=JobStatus,
+    responses=responses(404, 409),
+    openapi_extra=needs("render:write"),
+)
+async def cancel(request: Request, job_id: str) -> Response:
     """End a job that waits or is made; asking again changes nothing."""
+    admit(request, "render:write")
     service = service_of(request)
     await service.write(partial(jobs.cancel, job_id=job_id, core=service.settings.core_url is not None))
     return _now(service, job_id)
 
 
-@router.post("/render/{job_id}/retry", status_code=202, response_model=JobStatus, responses=responses(404, 409))
-async def retry(request: Request, job_id: str, _: Writes) -> Response:
+@router.post(
+    "/render/{job_id}/retry",
+    status_code=202,
+    response_model=JobStatus,
+    responses=responses(404, 409),
+    openapi_extra=needs("render:write"),
+)
+async def retry(request: Request, job_id: str) -> Response:
     """Have a job that failed or was cancelled made again; what was finished is found again."""
+    admit(request, "render:write")
     service = service_of(request)
     await service.write(partial(jobs.retry, job_id=job_id))
     return _now(service, job_id, 202)
@@ -179,10 +201,11 @@ async def retry(request: Request, job_id: str, _: Writes) -> Response:
     "/render/{job_id}/webhook",
     responses=responses(400, 404, 413, 415, 422),
     response_model=JobStatus,
-    openapi_extra=body_of(CallbackBody),
+    openapi_extra=body_of(CallbackBody) | needs("render:write"),
 )
-async def register_callback(request: Request, job_id: str, _: Writes) -> Response:
+async def register_callback(request: Request, job_id: str) -> Response:
     """Have an address told of the job's end, by a POST signed after Standard Webhooks."""
+    admit(request, "render:write")
     service = service_of(request)
     body = CallbackBody.model_validate(await json_body(request))
     await service.write(partial(jobs.add_callback, job_id=job_id, url=body.url, secret=body.secret))
