@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import median
 
 import httpx
+import psutil
 import uvloop
 
 from benchmarks.load import Load, as_fast_as_possible, on_time
@@ -46,7 +47,13 @@ class Running:
     """A server that listens; `key` is empty for one that wants none."""
 
     port: int
+    pid: int
     key: str = ""
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that it has used."""
+        times = psutil.Process(self.pid).cpu_times()
+        return times.user + times.system
 
     def request(self, method: str, path: str, body: bytes = b"") -> bytes:
         """Return the bytes of a request."""
@@ -57,7 +64,7 @@ class Running:
 
 
 @contextmanager
-def _started(argv: list[str], environment: dict[str, str], folder: Path) -> Iterator[tuple[int, str]]:
+def _started(argv: list[str], environment: dict[str, str], folder: Path) -> Iterator[tuple[int, int, str]]:
     log = folder / f"{len(list(folder.iterdir()))}.log"
     with log.open("wb") as out:
         child = subprocess.Popen(argv, cwd=folder, env=environment, stdout=out, stderr=out)
@@ -74,7 +81,7 @@ def _started(argv: list[str], environment: dict[str, str], folder: Path) -> Iter
                 break
             except httpx.TransportError:
                 time.sleep(0.1)
-        yield port, log.read_text()
+        yield port, child.pid, log.read_text()
     finally:
         child.terminate()
         child.wait(30)
@@ -88,12 +95,12 @@ def servers() -> Iterator[tuple[Running, Running]]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("BHIV_", "PREFECT_"))}
         own = kept | _SETTINGS | {"BHIV_HOME": str(folder / "home"), "BHIV_BUCKET_DIR": str(folder / "bucket")}
         with (
-            _started([BHIV, "serve"], own, folder) as (port, said),
-            _started([sys.executable, "-c", _EMPTY], kept, folder) as (empty, _),
+            _started([BHIV, "serve"], own, folder) as (port, pid, said),
+            _started([sys.executable, "-c", _EMPTY], kept, folder) as (empty, empty_pid, _),
         ):
             key = re.search(r"bhiv_[0-9a-f]{12}_[A-Za-z0-9_-]{43}", said)
             assert key is not None
-            yield Running(port, key[0]), Running(empty)
+            yield Running(port, pid, key[0]), Running(empty, empty_pid)
 
 
 def measure() -> Iterator[str]:
@@ -109,17 +116,17 @@ async def _measured(service: Running, empty: Running) -> list[str]:
     nothing = empty.request("GET", "/")
     await as_fast_as_possible(service.port, submit, 4, 1)  # warm
 
-    async def both() -> tuple[float, float]:
-        one = await as_fast_as_possible(empty.port, nothing, 32, 2)
-        other = await as_fast_as_possible(service.port, status, 32, 2)
-        assert set(other.statuses) == {200}, other.statuses
-        return one.rate, other.rate
+    async def most(server: Running, request: bytes) -> tuple[float, float]:
+        before = server.cpu_seconds()
+        load = await as_fast_as_possible(server.port, request, 32, 2)
+        assert set(load.statuses) == {200}, load.statuses
+        return load.rate, (server.cpu_seconds() - before) / len(load.latencies) * 1e6
 
-    pairs = [await both() for _ in range(5)]
-    ratio = median(other / one for one, other in pairs)
+    pairs = [(await most(empty, nothing), await most(service, status)) for _ in range(5)]
     rows.append(
-        f"status: {ratio:.2f} of an empty route's rate ({median(p[1] for p in pairs):,.0f} against"
-        f" {median(p[0] for p in pairs):,.0f} answers a second)"
+        f"status: {median(own[0] / other[0] for other, own in pairs):.2f} of an empty route's rate"
+        f" ({median(own[0] for _, own in pairs):,.0f} against {median(other[0] for other, _ in pairs):,.0f} a second,"
+        f" {median(own[1] for _, own in pairs):.0f} against {median(other[1] for other, _ in pairs):.0f} us of CPU each)"
     )
     seconds = 10
     load = await on_time(service.port, [status] * 1000 * seconds, _evenly(1000, seconds), 50)

@@ -25,6 +25,7 @@ from bhiv.service.state import Service, service_of
 from bhiv.service.status import JobStatus, as_row
 
 router = APIRouter(tags=["jobs"])
+_READS, _WRITES = needs("render:read"), needs("render:write")
 
 _MOST_KEY = 255
 _FOLLOW_SECONDS = 0.5
@@ -58,7 +59,7 @@ class CallbackBody(Contract):
     status_code=202,
     response_model=Accepted,
     responses=responses(400, 413, 415, 422, 429),
-    openapi_extra=body_of(RenderPlan, Submission) | needs("render:write"),
+    openapi_extra=body_of(RenderPlan, Submission) | _WRITES,
 )
 async def submit(request: Request) -> Response:
     """Accept a plan, or a script, to be made into a video.
@@ -123,7 +124,7 @@ def order_of(service: Service, key: KeyView, values: Any, idempotency_key: str |
     "/render/{job_id}/status",
     response_model=JobStatus,
     responses={**responses(404), 304: {}},
-    openapi_extra=needs("render:read"),
+    openapi_extra=_READS,
 )
 async def status(
     request: Request,
@@ -146,7 +147,7 @@ async def status(
     "/render/{job_id}/events",
     response_class=EventSourceResponse,
     responses=responses(404),
-    openapi_extra=needs("render:read"),
+    openapi_extra=_READS,
 )
 async def events(request: Request, job_id: str) -> Response:
     """Follow a job: its status now, and again at every change, as server-sent events, until it has ended."""
@@ -172,7 +173,7 @@ async def _follow(service: Service, job_id: str, seen: str | None) -> AsyncItera
     "/render/{job_id}/cancel",
     response_model=JobStatus,
     responses=responses(404, 409),
-    openapi_extra=needs("render:write"),
+    openapi_extra=_WRITES,
 )
 async def cancel(request: Request, job_id: str) -> Response:
     """End a job that waits or is made; asking again changes nothing."""
@@ -187,7 +188,7 @@ async def cancel(request: Request, job_id: str) -> Response:
     status_code=202,
     response_model=JobStatus,
     responses=responses(404, 409),
-    openapi_extra=needs("render:write"),
+    openapi_extra=_WRITES,
 )
 async def retry(request: Request, job_id: str) -> Response:
     """Have a job that failed or was cancelled made again; what was finished is found again."""
@@ -201,7 +202,7 @@ async def retry(request: Request, job_id: str) -> Response:
     "/render/{job_id}/webhook",
     responses=responses(400, 404, 413, 415, 422),
     response_model=JobStatus,
-    openapi_extra=body_of(CallbackBody) | needs("render:write"),
+    openapi_extra=body_of(CallbackBody) | _WRITES,
 )
 async def register_callback(request: Request, job_id: str) -> Response:
     """Have an address told of the job's end, by a POST signed after Standard Webhooks."""
