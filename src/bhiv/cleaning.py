@@ -4,12 +4,15 @@ What can be made again (pictures, narrations, clips) goes when nobody has used i
 first. What can't (scripts, storyboards, videos and their records) goes by age alone, and only when a rule says so.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from pydantic import Field
 
-from bhiv.bucket import Bucket, Entry
+from bhiv.bucket import Bucket, Entry, entries
 from bhiv.bucket.keys import SEGMENTS, Segment
 from bhiv.plan import Contract
 
@@ -54,6 +57,19 @@ class CleanUpReport(Contract):
     spared: int = Field(description="Objects that a rule named and a live job may still need.")
 
 
+@dataclass
+class Sizes:
+    """What is counted while the bucket is listed; its size does not grow with the bucket's."""
+
+    #: All that was listed.
+    objects: int = 0
+    bytes: int = 0
+    #: Bytes that no rule by age names.
+    left: int = 0
+    #: Those of them that can be made again, by the hour of their last use since the epoch: a bucket knows no more.
+    by_hour: Counter[int] = field(default_factory=Counter)
+
+
 def clean(bucket: Bucket, rules: CleanUpRules, live_since: Callable[[], datetime | None]) -> CleanUpReport:
     """Remove what the rules name and return what went; with `dry_run` nothing goes.
 
@@ -61,19 +77,24 @@ def clean(bucket: Bucket, rules: CleanUpRules, live_since: Callable[[], datetime
     before every hundred removals. What was used since then, or shortly before, stays: a job's use of an object is noted
     before the job relies on it. Where uses are not noted (S3), nothing goes while a job is live.
     """
-    now = datetime.now(UTC)
-    held = list(_all(bucket))
-    named = list(choose(held, rules, now))
-    gone = []
-    for start in range(0, len(named), _BATCH):
+    now, sizes = datetime.now(UTC), Sizes()
+    removed: dict[str, Removed] = {}
+    spared = 0
+    named = choose(lambda segments: entries(bucket, segments), rules, now, sizes)
+    while batch := list(islice(named, _BATCH)):
         since = live_since()
-        gone += [one for one in named[start : start + _BATCH] if _goes(bucket, one[1], since, now, rules.dry_run)]
+        for rule, entry in batch:
+            if _goes(bucket, entry, since, now, rules.dry_run):
+                before = removed.get(rule, Removed(rule=rule))
+                removed[rule] = Removed(rule=rule, objects=before.objects + 1, bytes=before.bytes + entry.size)
+            else:
+                spared += 1
     return CleanUpReport(
         dry_run=rules.dry_run,
-        objects=len(held),
-        bytes=sum(entry.size for entry in held),
-        removed=_sums(gone),
-        spared=len(named) - len(gone),
+        objects=sizes.objects,
+        bytes=sizes.bytes,
+        removed=tuple(removed.values()),
+        spared=spared,
     )
 
 
@@ -86,21 +107,29 @@ def _goes(bucket: Bucket, entry: Entry, since: datetime | None, now: datetime, d
     return dry_run or bucket.delete_unused(entry.key, before)
 
 
-def choose(held: Iterable[Entry], rules: CleanUpRules, now: datetime) -> Iterator[tuple[str, Entry]]:
-    """Yield the objects that the rules name, each once, with the name of the rule."""
-    left = []
-    for entry in held:
-        rule = _by_age(entry, rules, now)
-        if rule:
+def choose(
+    listed: Callable[[Sequence[Segment]], Iterable[Entry]], rules: CleanUpRules, now: datetime, sizes: Sizes
+) -> Iterator[tuple[str, Entry]]:
+    """Yield the objects that the rules name, each once, with the name of the rule; `sizes` counts what is held.
+
+    `listed` returns what segments hold: all are listed once, and those that the cap concerns again when it is exceeded.
+    The least recently used go first, to the hour.
+    """
+    for entry in listed(SEGMENTS):
+        sizes.objects += 1
+        sizes.bytes += entry.size
+        if rule := _by_age(entry, rules, now):
             yield rule, entry
-        else:
-            left.append(entry)
-    if rules.cap_gigabytes is not None:
-        yield from (("cap", entry) for entry in _over(left, int(rules.cap_gigabytes * 1e9)))
+            continue
+        sizes.left += entry.size
+        if _segment(entry) in REMADE:
+            sizes.by_hour[_hour(entry)] += entry.size
+    if rules.cap_gigabytes is not None and (excess := sizes.left - int(rules.cap_gigabytes * 1e9)) > 0:
+        yield from (("cap", entry) for entry in _over(listed(REMADE), rules, now, sizes.by_hour, excess))
 
 
 def _by_age(entry: Entry, rules: CleanUpRules, now: datetime) -> str:
-    segment = entry.key.split("/", 1)[0]
+    segment = _segment(entry)
     if segment == "tmp":
         return "tmp" if _is_past(entry.changed_at, rules.tmp_hours, timedelta(hours=1), now) else ""
     if segment in REMADE:
@@ -116,27 +145,30 @@ def _is_past(when: datetime, most: float | None, unit: timedelta, now: datetime)
     return most is not None and now - when > most * unit
 
 
-def _over(held: list[Entry], cap: int) -> Iterator[Entry]:
-    excess = sum(entry.size for entry in held) - cap
-    for entry in sorted((one for one in held if one.key.split("/", 1)[0] in REMADE), key=_used):
-        if excess <= 0:
-            return
-        excess -= entry.size
+def _over(
+    held: Iterable[Entry], rules: CleanUpRules, now: datetime, by_hour: Counter[int], excess: int
+) -> Iterator[Entry]:
+    """Yield what goes for `excess` bytes: all of the earliest hours, and some of the last hour that is concerned."""
+    last = -1
+    for last in sorted(by_hour):
+        if excess <= by_hour[last]:
+            break
+        excess -= by_hour[last]
+    else:
+        last += 1  # all of them go
+    for entry in held:
+        if _by_age(entry, rules, now) or (hour := _hour(entry)) > last:
+            continue
+        if hour == last:
+            if excess <= 0:
+                continue
+            excess -= entry.size
         yield entry
 
 
-def _all(bucket: Bucket) -> Iterator[Entry]:
-    for segment in SEGMENTS:
-        after: str | None = ""
-        while after is not None:
-            page = bucket.list_page(f"{segment}/", after)
-            yield from page.entries
-            after = page.after
+def _segment(entry: Entry) -> str:
+    return entry.key.split("/", 1)[0]
 
 
-def _sums(goes: Iterable[tuple[str, Entry]]) -> tuple[Removed, ...]:
-    sums: dict[str, Removed] = {}
-    for rule, entry in goes:
-        before = sums.get(rule, Removed(rule=rule))
-        sums[rule] = Removed(rule=rule, objects=before.objects + 1, bytes=before.bytes + entry.size)
-    return tuple(sums.values())
+def _hour(entry: Entry) -> int:
+    return int(_used(entry).timestamp() // 3600)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from bhiv.bucket import Bucket
+from bhiv.bucket import Bucket, entries
 from bhiv.errors import ObjectMissing
 from bhiv.plan import Contract
 
@@ -65,14 +65,9 @@ def _pack_file(bucket: Bucket, path: Path, key: str, *, dry_run: bool) -> tuple[
 
 def _records(bucket: Bucket, rules: RotateRules) -> list[tuple[int, int]]:
     before = datetime.now(UTC) - timedelta(days=rules.record_days)
-    done: list[tuple[int, int]] = []
-    after: str | None = ""
-    while after is not None:
-        page = bucket.list_page("logs/", after)
-        after = page.after
-        old = (one.key for one in page.entries if one.key.endswith(".json") and one.changed_at < before)
-        done += [packed for key in old if (packed := _pack_record(bucket, key, dry_run=rules.dry_run))]
-    return done
+    held = entries(bucket, ["logs"])
+    old = (entry.key for entry in held if entry.key.endswith(".json") and entry.changed_at < before)
+    return [packed for key in old if (packed := _pack_record(bucket, key, dry_run=rules.dry_run))]
 
 
 def _pack_record(bucket: Bucket, key: str, *, dry_run: bool) -> tuple[int, int] | None:
