@@ -15,4 +15,6 @@ def clean_up(rules: CleanUpRules = CleanUpRules()) -> CleanUpReport:
     with under(settings_of_run()):
         report = remove_unused(rules)
     show_report("clean-up", report, report.removed)
+    if report.unmatched:
+        show_report("clean-up-unmatched", report.unmatched[0], report.unmatched)
     return report

@@ -1,6 +1,6 @@
 """Removal of unused objects."""
 
-from bhiv.catalog import open_catalog, views
+from bhiv.catalog import open_catalog
 from bhiv.cleaning import CleanUpReport, CleanUpRules, clean
 from tasks.step import here, run_settings, step
 
@@ -9,4 +9,4 @@ from tasks.step import here, run_settings, step
 def remove_unused(rules: CleanUpRules) -> CleanUpReport:
     """Remove what the rules name and no job needs."""
     with open_catalog(run_settings()) as catalog:
-        return clean(here().bucket, rules, lambda: views.live_since(catalog))
+        return clean(here().bucket, rules, catalog)

@@ -2,18 +2,22 @@
 
 What can be made again (pictures, narrations, clips) goes when nobody has used it for a while, the least recently used
 first. What can't (scripts, storyboards, videos and their records) goes by age alone, and only when a rule says so.
+Where bucket and catalog disagree, that is reported; a row is never removed.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
+from typing import Literal
 
 from pydantic import Field
 
 from bhiv.bucket import Bucket, Entry, entries
 from bhiv.bucket.keys import SEGMENTS, Segment
+from bhiv.catalog import Catalog, views
+from bhiv.orphans import without_object, without_row
 from bhiv.plan import Contract
 
 #: What the cache makes again when it is needed.
@@ -21,6 +25,8 @@ REMADE: tuple[Segment, ...] = ("audio", "images", "clips")
 #: A bucket notes a use at most once an hour, and a job may have begun just before it looked.
 _MARGIN = timedelta(hours=2)
 _BATCH = 100
+#: So many keys of a kind are reported by name.
+_FIRST = 5
 
 
 class CleanUpRules(Contract):
@@ -37,6 +43,12 @@ class CleanUpRules(Contract):
     cap_gigabytes: float | None = Field(
         None, ge=0, description="Above this size, pictures, narrations and clips go, the least recently used first."
     )
+    orphan_days: float | None = Field(
+        None,
+        ge=1,
+        description="Videos, scripts and records older than this go when the catalog does not know their content. Only "
+        "for a bucket that no other catalog uses.",
+    )
 
 
 class Removed(Contract):
@@ -47,6 +59,15 @@ class Removed(Contract):
     bytes: int = 0
 
 
+class Unmatched(Contract):
+    """What is only in the bucket, or only in the catalog, for a day or longer, as it was found."""
+
+    kind: Literal["objects without a row", "rows without an object"]
+    objects: int = 0
+    bytes: int = 0
+    first: tuple[str, ...] = Field((), description="Keys of the first few.")
+
+
 class CleanUpReport(Contract):
     """What a clean-up did."""
 
@@ -55,6 +76,7 @@ class CleanUpReport(Contract):
     bytes: int
     removed: tuple[Removed, ...]
     spared: int = Field(description="Objects that a rule named and a live job may still need.")
+    unmatched: tuple[Unmatched, ...] = Field(description="Where bucket and catalog disagree.")
 
 
 @dataclass
@@ -70,32 +92,66 @@ class Sizes:
     by_hour: Counter[int] = field(default_factory=Counter)
 
 
-def clean(bucket: Bucket, rules: CleanUpRules, live_since: Callable[[], datetime | None]) -> CleanUpReport:
+def clean(bucket: Bucket, rules: CleanUpRules, catalog: Catalog) -> CleanUpReport:
     """Remove what the rules name and return what went; with `dry_run` nothing goes.
 
-    `live_since` tells when the oldest job that waits or is made was accepted, None when there is none; it is asked
-    before every hundred removals. What was used since then, or shortly before, stays: a job's use of an object is noted
-    before the job relies on it. Where uses are not noted (S3), nothing goes while a job is live.
+    Before every hundred removals the catalog is asked when the oldest job that waits or is made was accepted. What was
+    used since then, or shortly before, stays: a job's use of an object is noted before the job relies on it. Where uses
+    are not noted (S3), nothing goes while a job is live.
     """
-    now, sizes = datetime.now(UTC), Sizes()
+    now, sizes, orphans = datetime.now(UTC), Sizes(), _Finding("objects without a row")
     removed: dict[str, Removed] = {}
     spared = 0
-    named = choose(lambda segments: entries(bucket, segments), rules, now, sizes)
+    chosen = choose(lambda segments: entries(bucket, segments), rules, now, sizes)
+    named = chain(chosen, _orphans(bucket, catalog, rules, now, orphans))
     while batch := list(islice(named, _BATCH)):
-        since = live_since()
+        since = views.live_since(catalog)
         for rule, entry in batch:
             if _goes(bucket, entry, since, now, rules.dry_run):
                 before = removed.get(rule, Removed(rule=rule))
                 removed[rule] = Removed(rule=rule, objects=before.objects + 1, bytes=before.bytes + entry.size)
             else:
                 spared += 1
+    lost = _Finding("rows without an object")
+    for key in without_object(bucket, catalog, now, rules.video_days):
+        lost.add(key)
     return CleanUpReport(
         dry_run=rules.dry_run,
         objects=sizes.objects,
         bytes=sizes.bytes,
         removed=tuple(removed.values()),
         spared=spared,
+        unmatched=tuple(found.told() for found in (orphans, lost) if found.objects),
     )
+
+
+@dataclass
+class _Finding:
+    """An `Unmatched` that grows."""
+
+    kind: Literal["objects without a row", "rows without an object"]
+    objects: int = 0
+    bytes: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, key: str, size: int = 0) -> None:
+        self.objects += 1
+        self.bytes += size
+        if len(self.first) < _FIRST:
+            self.first.append(key)
+
+    def told(self) -> Unmatched:
+        return Unmatched(kind=self.kind, objects=self.objects, bytes=self.bytes, first=tuple(self.first))
+
+
+def _orphans(
+    bucket: Bucket, catalog: Catalog, rules: CleanUpRules, now: datetime, found: _Finding
+) -> Iterator[tuple[str, Entry]]:
+    """Yield the orphans that the rules name; all of them are entered into `found`."""
+    for entry in without_row(bucket, catalog, now):
+        found.add(entry.key, entry.size)
+        if not _by_age(entry, rules, now) and _is_past(entry.changed_at, rules.orphan_days, timedelta(days=1), now):
+            yield "orphans", entry
 
 
 def _goes(bucket: Bucket, entry: Entry, since: datetime | None, now: datetime, dry_run: bool) -> bool:

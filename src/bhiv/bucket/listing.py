@@ -6,14 +6,14 @@ from bhiv.bucket.keys import SEGMENTS
 from bhiv.bucket.protocol import Bucket, Entry
 
 
-def entries(bucket: Bucket, segments: Iterable[str] = SEGMENTS) -> Iterator[Entry]:
-    """Yield what the segments hold; a page is asked for when the one before has been used up.
+def entries(bucket: Bucket, segments: Iterable[str] = SEGMENTS, after: str = "") -> Iterator[Entry]:
+    """Yield what the segments hold behind the key `after`; a page is asked for when the one before has been used up.
 
     Objects may be removed meanwhile. One that is added meanwhile may be missing.
     """
     for segment in segments:
-        after: str | None = ""
-        while after is not None:
-            page = bucket.list_page(f"{segment}/", after)
+        start: str | None = after
+        while start is not None:
+            page = bucket.list_page(f"{segment}/", start)
             yield from page.entries
-            after = page.after
+            start = page.after
