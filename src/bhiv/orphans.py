@@ -16,7 +16,7 @@ from bhiv.catalog import Catalog, views
 
 #: How long an object or a job must have been left alone.
 MARGIN = timedelta(days=1)
-#: Where objects bear the name of their content; beside them lie others, such as joined videos that are made again.
+#: Where objects bear the name of their content; beside them lie others, such as what was measured of videos.
 _SEGMENTS: tuple[Segment, ...] = ("scripts", "storyboards", "videos", "logs")
 _OF_CONTENT = re.compile(r"(?:scripts|storyboards|videos|logs)/([0-9a-f]{24})[._][a-z0-9._]+")
 _BATCH = 500
