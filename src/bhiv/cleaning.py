@@ -14,11 +14,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from bhiv.bucket import Bucket, Entry, entries
+from bhiv.bucket import Bucket, Entry, entries, open_bucket
 from bhiv.bucket.keys import SEGMENTS, Segment
-from bhiv.catalog import Catalog, views
+from bhiv.bucket.opening import open_spool
+from bhiv.catalog import Catalog, open_catalog, views
 from bhiv.orphans import without_object, without_row
 from bhiv.plan import Contract
+from bhiv.settings import Settings
 
 #: What the cache makes again when it is needed.
 REMADE: tuple[Segment, ...] = ("audio", "images", "clips")
@@ -42,6 +44,9 @@ class CleanUpRules(Contract):
     )
     cap_gigabytes: float | None = Field(
         None, ge=0, description="Above this size, pictures, narrations and clips go, the least recently used first."
+    )
+    failed_days: float | None = Field(
+        30, ge=0, description="Notes of changes that S3 refused once go so long after S3 has them. What waits stays."
     )
     orphan_days: float | None = Field(
         None,
@@ -90,6 +95,18 @@ class Sizes:
     left: int = 0
     #: Those of them that can be made again, by the hour of their last use since the epoch: a bucket knows no more.
     by_hour: Counter[int] = field(default_factory=Counter)
+
+
+def clean_all(settings: Settings, rules: CleanUpRules) -> CleanUpReport:
+    """Clean the bucket and the home's notes of changes that S3 has by now; otherwise as `clean`."""
+    with open_catalog(settings) as catalog:
+        report = clean(open_bucket(settings), rules, catalog)
+    if rules.failed_days is None:
+        return report
+    before = datetime.now(UTC) - timedelta(days=rules.failed_days)
+    count, size = open_spool(settings).forget_replayed(before, dry_run=rules.dry_run)
+    gone = (Removed(rule="failed", objects=count, bytes=size),) if count else ()
+    return report.model_copy(update={"removed": report.removed + gone})
 
 
 def clean(bucket: Bucket, rules: CleanUpRules, catalog: Catalog) -> CleanUpReport:
