@@ -16,5 +16,5 @@ def clean_up(rules: CleanUpRules = CleanUpRules()) -> CleanUpReport:
         report = remove_unused(rules)
     show_report("clean-up", report, report.removed)
     if report.unmatched:
-        show_report("clean-up-unmatched", report.unmatched[0], report.unmatched)
+        show_report("clean-up-unmatched", [(one.kind, one.objects) for one in report.unmatched], report.unmatched)
     return report

@@ -98,9 +98,11 @@ class Sizes:
 
 
 def clean_all(settings: Settings, rules: CleanUpRules) -> CleanUpReport:
-    """Clean the bucket and the home's notes of changes that S3 has by now; otherwise as `clean`."""
+    """Clean the bucket, the home's notes of changes that S3 has by now, and the catalog's log; otherwise as `clean`."""
     with open_catalog(settings) as catalog:
         report = clean(open_bucket(settings), rules, catalog)
+        if not rules.dry_run:
+            catalog.checkpoint()
     if rules.failed_days is None:
         return report
     before = datetime.now(UTC) - timedelta(days=rules.failed_days)

@@ -25,6 +25,14 @@ class Spooled:
     #: Why the newest waits; None when nothing does.
     error: str | None
 
+    @property
+    def told(self) -> str:
+        """How much waits and since when, in words; empty when nothing does."""
+        if self.since is None:
+            return ""
+        many = f"{self.operations} changes wait" if self.operations > 1 else "1 change waits"
+        return f"{many} for S3 since {self.since:%Y-%m-%d %H:%M} UTC"
+
 
 @dataclass
 class Replay:
