@@ -32,6 +32,13 @@ class RotateRules(Contract):
     record_days: float = Field(90, ge=0, description="Records of attempts older than this are packed.")
 
 
+class Left(Contract):
+    """A log that stays whole."""
+
+    log: str
+    bytes: int
+
+
 class RotateReport(Contract):
     """What was packed; bytes are those before packing and after."""
 
@@ -39,7 +46,7 @@ class RotateReport(Contract):
     files: int
     bytes: int
     packed_bytes: int
-    left: tuple[str, ...] = Field((), description="Large logs on a disk that can't shorten a file from its beginning.")
+    left: tuple[Left, ...] = Field((), description="Large logs on a disk that can't shorten a file from its beginning.")
 
 
 def rotate(bucket: Bucket, folder: Path, rules: RotateRules) -> RotateReport:
@@ -56,7 +63,7 @@ def rotate(bucket: Bucket, folder: Path, rules: RotateRules) -> RotateReport:
         files=len(done),
         bytes=sum(before for before, _ in done),
         packed_bytes=sum(after for _, after in done),
-        left=tuple(name for name, packed in cut.items() if packed is None),
+        left=tuple(Left(log=path.name, bytes=path.stat().st_size) for path in logs if cut[path.name] is None),
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bhiv.bucket.local import LocalBucket
-from bhiv.logs import RotateRules, rotate
+from bhiv.logs import Left, RotateRules, rotate
 from tests.conftest import need
 
 EAGER = RotateRules(home_megabytes=0.07)
@@ -102,7 +102,7 @@ def test_a_log_on_a_disk_that_can_not_cut_it_stays_whole_and_is_named(bucket: Lo
 
         report = rotate(bucket, Path(name), EAGER)
 
-        assert (report.files, report.left) == (0, ("server.log",))
+        assert (report.files, report.left) == (0, (Left(log="server.log", bytes=200_000),))
         assert log.stat().st_size == 200_000
     assert bucket.list_page().entries == ()
 
