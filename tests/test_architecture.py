@@ -27,7 +27,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"workplace", "record"}),
     frozenset({"production", "progress", "request"}),
     frozenset({"catalog"}),
-    frozenset({"attempt"}),
+    frozenset({"attempt", "orphans"}),
     frozenset(
         {"prefect_server", "prefect_child", "console", "inputs", "job_list", "doctor", "reconciling", "cleaning"}
     ),
