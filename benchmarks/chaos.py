@@ -30,6 +30,7 @@ _IN_FLIGHT = 3
 _READY_SECONDS = 120.0
 _END_SECONDS = 240.0
 _RECONCILE_SECONDS = 6.0
+_TELL_KILLS = 10
 #: What is killed, all kinds equally often: one that only waits at the moment gets time to begin.
 _ROLES = ("server", "up", "worker", "forkserver", "run", "ffmpeg", "espeak")
 _ROLE_SECONDS = 20.0
@@ -159,6 +160,9 @@ def chaos(kills: int, seed: int, pause: float = 1.5) -> Report:
             system.start()
             _note_clips(system, seen, report)
             reconciled = _reconcile(system, reconciled)
+            if killed % _TELL_KILLS == 0:
+                done = len(jobs) - len(open_jobs)
+                print(f"{killed} kills, {done} of {len(jobs)} jobs done", file=sys.stderr, flush=True)
         report.jobs = len(jobs)
         _wait_for_all(system, jobs, report, seen)
         _look_for_torn(system, jobs, report)
