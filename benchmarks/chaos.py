@@ -30,6 +30,10 @@ _IN_FLIGHT = 3
 _READY_SECONDS = 120.0
 _END_SECONDS = 240.0
 _RECONCILE_SECONDS = 6.0
+_TELL_KILLS = 10
+#: What is killed, all kinds equally often: one that only waits at the moment gets time to begin.
+_ROLES = ("server", "up", "worker", "forkserver", "run", "ffmpeg", "espeak")
+_ROLE_SECONDS = 20.0
 #: A dead run counts as dead sooner than an operator would have it, so that one need not wait.
 _SOON = {"pending_minutes": 0.25, "silent_minutes": 0.25}
 _SETTINGS = {"BHIV_LEASE_SECONDS": "5", "BHIV_JOB_ATTEMPTS": "1000", "BHIV_ENCODERS": "2"}
@@ -148,11 +152,17 @@ def chaos(kills: int, seed: int, pause: float = 1.5) -> Report:
             open_jobs = [job for job in jobs if not _has_video(system, job)]
             if len(open_jobs) < _IN_FLIGHT:
                 jobs.append(_submit(system, len(jobs)))
-            time.sleep(chance.uniform(0, 2 * pause))
-            killed += _kill_one(system, chance, report)
+            role = chance.choice(_ROLES)
+            _wait_for(system, role)
+            # What lives for a moment only is killed at once.
+            time.sleep(0 if role in {"ffmpeg", "espeak"} else chance.uniform(0, 2 * pause))
+            killed += _kill_one(system, role, chance, report)
             system.start()
             _note_clips(system, seen, report)
             reconciled = _reconcile(system, reconciled)
+            if killed % _TELL_KILLS == 0:
+                done = len(jobs) - len(open_jobs)
+                print(f"{killed} kills, {done} of {len(jobs)} jobs done", file=sys.stderr, flush=True)
         report.jobs = len(jobs)
         _wait_for_all(system, jobs, report, seen)
         _look_for_torn(system, jobs, report)
@@ -189,8 +199,9 @@ def _role(cmdline: list[str]) -> str:
 def _submit(system: System, number: int) -> str:
     job = new_id()
     # Scenes of their own for every second job, so that both new work and found work are killed.
-    scenes = "\n\n".join(f"Film {number // 2}, part {part}. The river runs on to the sea." for part in range(5))
-    request = {"script": scenes, "title": f"Film {number}", "size": "640x360", "quality": "draft", "job_id": job}
+    scenes = "\n\n".join(f"Film {number // 2}, part {part}. The river runs on to the sea." for part in range(8))
+    # Large enough that a kill meets most jobs in their work and not in their start.
+    request = {"script": scenes, "title": f"Film {number}", "size": "1280x720", "job_id": job}
     system.run("script_to_video", job, {"request": request | {"content_id": job}})
     return job
 
@@ -199,11 +210,19 @@ def _has_video(system: System, job: str) -> bool:
     return (system.bucket / "videos" / f"{job}.mp4").exists()
 
 
-def _kill_one(system: System, chance: random.Random, report: Report) -> int:
+def _wait_for(system: System, role: str) -> None:
+    deadline = time.monotonic() + _ROLE_SECONDS
+    while role not in system.processes() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _kill_one(system: System, role: str, chance: random.Random, report: Report) -> int:
+    """Kill a process of that kind; when the moment has passed, one of any other kind."""
     by_role = system.processes()
     if not by_role:
         return 0
-    role = chance.choice(sorted(by_role))
+    if role not in by_role:
+        role = chance.choice(sorted(by_role))
     try:
         chance.choice(by_role[role]).kill()
     except psutil.NoSuchProcess:

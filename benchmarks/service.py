@@ -126,7 +126,7 @@ async def _measured(service: Running, empty: Running) -> list[str]:
     rows.append(
         f"status: {median(own[0] / other[0] for other, own in pairs):.2f} of an empty route's rate"
         f" ({median(own[0] for _, own in pairs):,.0f} against {median(other[0] for other, _ in pairs):,.0f} a second,"
-        f" {median(own[1] for _, own in pairs):.0f} against {median(other[1] for other, _ in pairs):.0f} us of CPU each)"
+        f" {median(own[1] for _, own in pairs):.0f} against {median(other[1] for other, _ in pairs):.0f} us of CPU)"
     )
     seconds = 10
     load = await on_time(service.port, [status] * 1000 * seconds, _evenly(1000, seconds), 50)

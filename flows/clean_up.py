@@ -15,4 +15,6 @@ def clean_up(rules: CleanUpRules = CleanUpRules()) -> CleanUpReport:
     with under(settings_of_run()):
         report = remove_unused(rules)
     show_report("clean-up", report, report.removed)
+    if report.unmatched:
+        show_report("clean-up-unmatched", [(one.kind, one.objects) for one in report.unmatched], report.unmatched)
     return report

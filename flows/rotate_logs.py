@@ -14,5 +14,5 @@ def rotate_logs(rules: RotateRules = RotateRules()) -> RotateReport:
     """Pack large logs of this machine and old records of the bucket."""
     with under(settings_of_run()):
         report = pack_logs(rules)
-    show_report("rotate-logs", report)
+    show_report("rotate-logs", report, report.left)
     return report

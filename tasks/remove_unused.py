@@ -1,12 +1,10 @@
 """Removal of unused objects."""
 
-from bhiv.catalog import open_catalog, views
-from bhiv.cleaning import CleanUpReport, CleanUpRules, clean
-from tasks.step import here, run_settings, step
+from bhiv.cleaning import CleanUpReport, CleanUpRules, clean_all
+from tasks.step import run_settings, step
 
 
 @step("remove_unused", "remove unused objects")
 def remove_unused(rules: CleanUpRules) -> CleanUpReport:
     """Remove what the rules name and no job needs."""
-    with open_catalog(run_settings()) as catalog:
-        return clean(here().bucket, rules, lambda: views.live_since(catalog))
+    return clean_all(run_settings(), rules)

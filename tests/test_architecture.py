@@ -17,9 +17,11 @@ HOUSES = ("src/bhiv", "blocks", "tasks", "flows", "deployments")
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"plan", "settings", "process"}),
+    frozenset({"safe_transport", "webhook_signing", "callback_rules", "feedback"}),
     frozenset({"access", "ffmpeg", "timeline", "fonts", "bidi", "lettering", "markdown", "prefect_environment"}),
     frozenset({"languages", "bucket", "server_folder"}),
-    frozenset({"cache"}),
+    frozenset({"cache", "failed_sends"}),
+    frozenset({"connectors"}),
     frozenset({"speech", "pictures"}),
     frozenset({"captions", "script"}),
     frozenset({"storyboard"}),
@@ -27,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"workplace", "record"}),
     frozenset({"production", "progress", "request"}),
     frozenset({"catalog"}),
-    frozenset({"attempt", "jobs", "api_keys"}),
+    frozenset({"attempt", "jobs", "api_keys", "orphans"}),
     frozenset(
         {"prefect_server", "prefect_child", "console", "inputs", "job_list", "doctor", "reconciling", "cleaning"}
     ),
@@ -120,7 +122,7 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def test_importing_the_command_is_cheap() -> None:
-    heavy = ("prefect", "cv2", "numpy", "rich", "sqlalchemy", "boto3", "tenacity")
+    heavy = ("prefect", "cv2", "numpy", "rich", "sqlalchemy", "boto3", "tenacity", "httpx")
     code = f"import bhiv.cli, bhiv.bucket, sys; print([name for name in {heavy} if name in sys.modules])"
 
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bhiv import process
-from bhiv.errors import BhivError, StorageError
+from bhiv.errors import BhivError, CatalogUnavailable, InputRefused, StorageError
 from bhiv.settings import Settings
 
 _LEAST_FREE_BYTES = 2_000_000_000
@@ -31,6 +31,7 @@ def examine(settings: Settings) -> list[Finding]:
         _look("font", _font),
         *_folders(settings),
         *_storage(settings),
+        _catalog(settings),
         _look("Prefect server", lambda: _server(settings)),
     ]
 
@@ -91,8 +92,16 @@ def _storage(settings: Settings) -> Iterator[Finding]:
             yield Finding("bucket", ok=False, message=str(error))
     waiting = spooled(settings)
     if waiting.since:
-        message = f"{waiting.operations} changes wait for S3 since {waiting.since:%Y-%m-%d %H:%M} UTC: {waiting.error}"
-        yield Finding("spool", ok=False, message=message)
+        yield Finding("spool", ok=False, message=f"{waiting.told}: {waiting.error}")
+
+
+def _catalog(settings: Settings) -> Finding:
+    from bhiv.catalog.checkup import check_catalog
+
+    try:
+        return Finding("catalog", ok=True, message=check_catalog(settings))
+    except (CatalogUnavailable, InputRefused) as error:
+        return Finding("catalog", ok=False, message=str(error))
 
 
 def _server(settings: Settings) -> str:

@@ -9,6 +9,9 @@ BhivError
 │   ├── JobMissing            there is no such job
 │   ├── JobStateConflict      the job's state does not allow that
 │   └── IdempotencyConflict   an idempotency key that was used for another request
+├── SignatureRefused      a webhook that nobody who knows the secret has signed just now
+├── AddressRefused        an address inside the own network, or none that BHIV asks for a stranger
+├── AnswerRefused         a stranger's server answers more than was agreed
 └── RunFailed             accepted work that could not be finished; `retryable` says whether a retry can help
 ├── ToolFailed            a child process (ffmpeg, espeak) ended badly; carries its last words
 │   └── ToolTimedOut          it did not end in time and was killed
@@ -18,6 +21,7 @@ BhivError
 ├── ServiceUnavailable    the service can't be started
 ├── CatalogUnavailable    the catalog's database does not answer or can't be used
 ├── QueueFull             too many jobs wait
+├── CoreUnavailable       Core does not take a message; it waits in the file of failed sends
 ├── LeaseLost             the job is another run's, or nobody's any more; this one may write nothing
 └── StorageError          the bucket or the disk
 ├── InvalidKey            not a key of the bucket's grammar
@@ -79,6 +83,18 @@ class IdempotencyConflict(InputRefused):
     """The idempotency key was used for another request."""
 
 
+class SignatureRefused(BhivError):
+    """The webhook is not signed by anybody who knows the secret, or was signed too long ago."""
+
+
+class AddressRefused(BhivError):
+    """The address is inside the own network, or not one that BHIV asks on behalf of a stranger; nobody was asked."""
+
+
+class AnswerRefused(BhivError):
+    """A server that a stranger named answers more than was agreed; the rest was not read."""
+
+
 class RunFailed(BhivError, RuntimeError):
     """Accepted work could not be finished."""
 
@@ -128,6 +144,27 @@ class QueueFull(RunFailed):
     """Too many jobs wait; nothing was accepted."""
 
     retryable = True
+
+
+class CoreUnavailable(RunFailed, ConnectionError):
+    """Core did not take a message.
+
+    `retryable` says whether the same message may be taken later, `answered` whether anybody answered at all, and
+    `retry_after_seconds` how long Core wants to be left alone, None when it does not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retryable: bool = True,
+        answered: bool = False,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        self.answered = answered
+        self.retry_after_seconds = retry_after_seconds
 
 
 class LeaseLost(RunFailed):

@@ -1,14 +1,17 @@
 """Where ffmpeg is, what it says of a file, and how loud it finds it."""
 
 import re
+import shutil
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
+from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 
 from bhiv import process
 from bhiv.errors import RunFailed
+from bhiv.settings import inherited_environment
 
 #: Part of every cache key whose bytes ffmpeg makes.
 VERSION = f"imageio-ffmpeg {version('imageio-ffmpeg')}"
@@ -24,9 +27,14 @@ _TRUE_PEAK = re.compile(r"\bPeak:\s+(-?\d+\.\d+|-inf) dBFS")
 @cache
 def executable() -> str:
     """Return the path of the ffmpeg that BHIV brings along, or of the one that IMAGEIO_FFMPEG_EXE names."""
-    import imageio_ffmpeg
-
-    return str(imageio_ffmpeg.get_ffmpeg_exe())
+    if named := inherited_environment().get("IMAGEIO_FFMPEG_EXE"):
+        return named
+    # Not asked of imageio_ffmpeg, which runs what it finds: killed at that moment, ffmpeg would be missing for good.
+    brought = [file for file in resources.files("imageio_ffmpeg.binaries").iterdir() if file.name.startswith("ffmpeg-")]
+    found = str(brought[0]) if brought else shutil.which("ffmpeg")
+    if found is None:
+        raise RunFailed("there is no ffmpeg for this platform: install it, or set IMAGEIO_FFMPEG_EXE to its path")
+    return found
 
 
 def command(*arguments: str) -> list[str]:

@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bhiv.bucket.replay import spooled
 from bhiv.catalog import open_catalog, views
 from bhiv.catalog.database import catalog_file
 from bhiv.catalog.views import JobView
+from bhiv.console import complain
 from bhiv.errors import InputRefused
 from bhiv.settings import Settings
 
@@ -24,7 +26,7 @@ _FILE_WIDTH = 200
 
 
 def show_recent(settings: Settings, limit: int, *, as_json: bool) -> None:
-    """Print the jobs that changed last, newest first."""
+    """Print the jobs that changed last, newest first, and what waits for S3: a warning on stderr beside JSON."""
     found = []
     if _is_there(settings):
         with open_catalog(settings) as catalog:
@@ -35,6 +37,12 @@ def show_recent(settings: Settings, limit: int, *, as_json: bool) -> None:
         _console().print(_table(found))
     else:
         sys.stdout.write(f"no jobs yet in {settings.home}\n")
+    if waiting := spooled(settings).told:
+        warning = f"the bucket is degraded: {waiting}; `bhiv doctor` says why"
+        if as_json:
+            complain(warning)
+        else:
+            _console().print(Text(warning, "yellow"))
 
 
 def show_one(settings: Settings, given: str, *, as_json: bool) -> None:

@@ -3,10 +3,10 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bhiv.errors import InputRefused
 
@@ -15,6 +15,11 @@ def _usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # Linux: what a container may use, not what the machine has
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 2
+
+
+def _beside_the_bucket(given: dict[str, Any]) -> Path:
+    bucket: Path = given.get("bucket_dir", Path("data/bucket"))
+    return bucket.parent / "failed_core_sends.log"
 
 
 class Settings(BaseSettings):
@@ -110,16 +115,29 @@ class Settings(BaseSettings):
     lm_api_key: SecretStr | None = Field(None, description="Key of the language model's API.")
     core_url: str | None = Field(None, description="Address of the Core service, which is told of finished videos.")
     core_token: SecretStr | None = Field(None, description="Token of the Core service.")
+    failed_sends_file: Path = Field(
+        default_factory=_beside_the_bucket,
+        description="What Core did not take waits in this file; beside the bucket's folder by default.",
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Hosts of the own network that callbacks may reach, such as hooks.local:8080,10.1.0.0/16.",
+    )
     prefect_api_url: str | None = Field(
         None,
         validation_alias="PREFECT_API_URL",
         description="A Prefect server to use in place of the kept one.",
     )
 
-    @field_validator("home", "bucket_dir", "s3_ca_bundle")
+    @field_validator("home", "bucket_dir", "s3_ca_bundle", "failed_sends_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _separated(cls, given: object) -> object:
+        return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
 
 
 def load_settings() -> Settings:
@@ -145,7 +163,9 @@ def settings_environment(settings: Settings) -> dict[str, str]:
 
 
 def _plain(value: object) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def inherited_environment() -> dict[str, str]:

@@ -7,17 +7,19 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bhiv.bucket import Artifact, open_bucket
 from bhiv.bucket.opening import open_copies, open_s3, open_spool
-from bhiv.bucket.replay import Replay, _drain, failed_operations, replay_failures, spooled
+from bhiv.bucket.replay import Replay, _drain, failed_operations, replay_failures, replayed_operations, spooled
 from bhiv.bucket.s3 import S3Bucket
 from bhiv.bucket.spool import Spool
 from bhiv.bucket.spooled import SpooledBucket
 from bhiv.cache import Step, recall
+from bhiv.cleaning import CleanUpRules, clean_all
 from bhiv.doctor import examine
 from bhiv.errors import DiskFull, ObjectExists, ObjectMissing, StorageMisconfigured, StorageUnavailable
 from bhiv.plan import Contract
@@ -387,6 +389,70 @@ def test_a_note_is_json_that_says_it_all(bucket: SpooledBucket, settings: Settin
     )  # fmt: skip
     assert note["error_type"] == "StorageUnavailable"
     assert "test-secret" not in path.read_text()
+
+
+def files(settings: Settings) -> list[str]:
+    """What lies in the spool, without locks."""
+    folder = settings.home / "spool"
+    return [
+        str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".lock"
+    ]
+
+
+def test_what_failed_and_is_done_is_listed_and_leaves_nothing_else(
+    bucket: SpooledBucket, settings: Settings, proxy: FaultProxy
+) -> None:
+    bucket.put_bytes("tmp/b", b"b", TEXT)
+    proxy.down = True
+    bucket.put_bytes("logs/a", b"old", TEXT)
+    bucket.put_bytes("logs/a", b"new", TEXT)
+    bucket.delete("tmp/b")
+    failed = failed_operations(settings)
+    proxy.heal()
+    assert replayed_operations(settings) == []
+    replay_failures(settings)
+
+    done = replayed_operations(settings)
+
+    assert [(one.operation, one.key) for one in done] == [("put", "logs/a"), ("put", "logs/a"), ("delete", "tmp/b")]
+    assert [one.failed_at for one in done] == [one.failed_at for one in failed]
+    assert all(one.replayed_at >= one.failed_at for one in done)
+    assert files(settings) == [f"replayed/{one.name}" for one in done]
+
+
+def test_what_is_done_is_forgotten_after_a_while_and_what_waits_never(
+    bucket: SpooledBucket, settings: Settings, proxy: FaultProxy
+) -> None:
+    proxy.down = True
+    bucket.put_bytes("logs/a", b"a", TEXT)
+    proxy.heal()
+    replay_failures(settings)
+    proxy.down = True
+    bucket.put_bytes("logs/b", b"b", TEXT)
+    waiting = files(settings)[:2]
+    spool, now = open_spool(settings), datetime.now(UTC)
+
+    assert spool.forget_replayed(now - timedelta(days=1), dry_run=False) == (0, 0)
+    assert spool.forget_replayed(now + timedelta(days=900), dry_run=True)[0] == 1
+    assert spool.forget_replayed(now + timedelta(days=900), dry_run=False)[0] == 1
+    assert replayed_operations(settings) == []
+    assert [name for name in files(settings) if name != "unreachable"] == waiting
+    proxy.heal()
+    assert replay_failures(settings).left == 0
+    assert bucket.get_bytes("logs/b") == b"b"
+
+
+def test_a_clean_up_forgets_what_is_done(bucket: SpooledBucket, settings: Settings, proxy: FaultProxy) -> None:
+    proxy.down = True
+    bucket.put_bytes("logs/a", b"a", TEXT)
+    proxy.heal()
+    replay_failures(settings)
+
+    assert clean_all(settings, CleanUpRules()).removed == ()
+    [removed] = clean_all(settings, CleanUpRules(failed_days=0)).removed
+
+    assert (removed.rule, removed.objects) == ("failed", 1)
+    assert files(settings) == []
 
 
 def test_a_home_without_s3_has_nothing_waiting(tmp_path: Path) -> None:

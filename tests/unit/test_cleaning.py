@@ -1,7 +1,8 @@
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bhiv.bucket import Entry
-from bhiv.cleaning import CleanUpRules, choose
+from bhiv.cleaning import CleanUpRules, Sizes, choose
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 NONE = CleanUpRules(tmp_hours=None, unused_days=None)
@@ -15,7 +16,11 @@ def entry(key: str, days: float, used: float | None = None, size: int = 1_000_00
 
 
 def chosen(rules: CleanUpRules, *held: Entry) -> dict[str, str]:
-    return {found.key: rule for rule, found in choose(held, rules, NOW)}
+    return {found.key: rule for rule, found in choose(listing(held), rules, NOW, Sizes())}
+
+
+def listing(held: Iterable[Entry]) -> Callable[[Sequence[str]], Iterator[Entry]]:
+    return lambda segments: (one for one in held if one.key.split("/")[0] in segments)
 
 
 def test_an_empty_rule_removes_nothing() -> None:
@@ -60,3 +65,15 @@ def test_what_age_removes_counts_towards_the_cap() -> None:
     held = [entry("clips/old", 40), entry("clips/new", 1)]
 
     assert chosen(CleanUpRules(cap_gigabytes=0.001), *held) == {"clips/old": "unused"}
+
+
+def test_of_one_hour_only_so_much_goes_as_the_cap_asks_for() -> None:
+    held = [entry(f"clips/{name}", 9, used=3) for name in "abc"]
+
+    assert len(chosen(CleanUpRules(cap_gigabytes=0.0015), *held)) == 2
+
+
+def test_a_cap_of_nothing_takes_all_that_can_be_made_again() -> None:
+    held = [entry("clips/a", 9, used=3), entry("audio/b", 9, used=5), entry("videos/d", 9)]
+
+    assert chosen(CleanUpRules(cap_gigabytes=0), *held) == {"audio/b": "cap", "clips/a": "cap"}

@@ -8,7 +8,7 @@ from bhiv.bucket.artifact import Artifact
 from bhiv.bucket.copies import Copies
 from bhiv.bucket.opening import open_copies, open_s3, open_spool
 from bhiv.bucket.protocol import Bucket
-from bhiv.bucket.spool import FailedOperation, Spool
+from bhiv.bucket.spool import FailedOperation, ReplayedOperation, Spool
 from bhiv.errors import ObjectMissing, StorageError, StorageMisconfigured, StorageUnavailable
 from bhiv.settings import Settings
 
@@ -24,6 +24,14 @@ class Spooled:
     since: datetime | None
     #: Why the newest waits; None when nothing does.
     error: str | None
+
+    @property
+    def told(self) -> str:
+        """How much waits and since when, in words; empty when nothing does."""
+        if self.since is None:
+            return ""
+        many = f"{self.operations} changes wait" if self.operations > 1 else "1 change waits"
+        return f"{many} for S3 since {self.since:%Y-%m-%d %H:%M} UTC"
 
 
 @dataclass
@@ -61,6 +69,11 @@ def spooled(settings: Settings) -> Spooled:
 def failed_operations(settings: Settings) -> list[FailedOperation]:
     """Return all operations that wait for S3, the oldest first."""
     return open_spool(settings).waiting()
+
+
+def replayed_operations(settings: Settings) -> list[ReplayedOperation]:
+    """Return the operations that failed once and are done, in the order in which they failed, until a clean-up."""
+    return list(open_spool(settings).replayed())
 
 
 def replay_failures(settings: Settings) -> Replay:
@@ -126,7 +139,7 @@ def _replay(spool: Spool, remote: Bucket, copies: Copies, key: str, report: Repl
         newest = spool.newest(key)
         if newest and newest.name == seen[-1].name:
             spool.objects.delete(key)
-        spool.forget([operation.name for operation in seen])
+        spool.archive([operation.name for operation in seen])
     report.operations += len(seen)
 
 

@@ -1,10 +1,12 @@
 """The spool: what could not be done on S3, kept in a local folder until it can.
 
 `objects` holds the newest bytes of every key with a waiting write; `failures` holds one JSON file per failed operation,
-named so that their order is the order in which they were made. An operation is noted before its bytes are kept and
-forgotten after they have gone: whatever is killed in between leaves a note too many, never bytes that nobody knows of.
+named so that their order is the order in which they were made; `replayed` holds the files of operations that are done,
+until a clean-up finds them old. An operation is noted before its bytes are kept and done after they have gone: whatever
+is killed in between leaves a note too many, never bytes that nobody knows of.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from bhiv.bucket.artifact import Artifact
+from bhiv.bucket.listing import entries
 from bhiv.bucket.local import LocalBucket
 from bhiv.errors import ObjectMissing, StorageError, StorageUnavailable
 from bhiv.plan import Contract
@@ -42,12 +45,20 @@ class FailedOperation(Contract):
     error_type: str
 
 
+class ReplayedOperation(FailedOperation):
+    """An operation that failed and is on S3 now, or that a later one of its key has made needless."""
+
+    #: UTC.
+    replayed_at: datetime
+
+
 class Spool:
     """The spool below `folder`; any number of processes may use it at once."""
 
     def __init__(self, folder: Path, cool_down_seconds: float = COOL_DOWN_SECONDS) -> None:
         self.objects = LocalBucket(folder / "objects")
         self._failures = LocalBucket(folder / "failures")
+        self._replayed = LocalBucket(folder / "replayed")
         self._folder = folder
         self._cool_down_seconds = cool_down_seconds
 
@@ -87,9 +98,42 @@ class Spool:
         self._write(operation.model_copy(update=told))
 
     def forget(self, names: list[str]) -> None:
-        """Drop the notes of operations that are done."""
+        """Drop the notes of operations that were never made."""
         for name in names:
             self._failures.delete(name)
+
+    def archive(self, names: list[str]) -> None:
+        """Move the notes of operations that are done to those that `replayed` lists."""
+        for name in names:
+            target = self._replayed.path(name)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.utime(self._failures.path(name))  # its time says when it was done
+                self._failures.path(name).replace(target)
+            except FileNotFoundError:
+                continue
+            except OSError:  # no room: that nothing waits is worth more than the memory of it
+                self._failures.delete(name)
+
+    def replayed(self) -> Iterator[ReplayedOperation]:
+        """Yield the operations that failed once and are done, in the order in which they failed."""
+        for entry in entries(self._replayed, ["logs"]):
+            with contextlib.suppress(ObjectMissing):  # removed in between
+                told = FailedOperation.model_validate_json(self._replayed.get_bytes(entry.key))
+                yield ReplayedOperation(**told.model_dump(), replayed_at=entry.changed_at)
+
+    def forget_replayed(self, before: datetime, *, dry_run: bool) -> tuple[int, int]:
+        """Remove the notes of operations that were done before, and return how many and their bytes.
+
+        What waits stays, however old. With `dry_run` nothing goes.
+        """
+        count, size = 0, 0
+        for entry in entries(self._replayed, ["logs"]):
+            if entry.changed_at < before:
+                count, size = count + 1, size + entry.size
+                if not dry_run:
+                    self._replayed.delete(entry.key)
+        return count, size
 
     def sweep(self) -> int:
         """Remove what killed writers left unfinished and return how many files that were."""
@@ -149,13 +193,7 @@ class Spool:
             yield file
 
     def _names(self) -> list[str]:
-        names, after = [], ""
-        while True:
-            page = self._failures.list_page("logs/", after)
-            names += [entry.key for entry in page.entries]
-            if page.after is None:
-                return names
-            after = page.after
+        return [entry.key for entry in entries(self._failures, ["logs"])]
 
     def _read(self, name: str) -> Iterator[FailedOperation]:
         try:

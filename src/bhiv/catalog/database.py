@@ -24,6 +24,8 @@ from bhiv.settings import Settings
 
 #: How long one waits for another's write.
 _BUSY_MS = 60_000
+#: How long all writers may wait for a log that is to be cut.
+_CUT_MS = 1_000
 #: For a server that is away without saying so.
 _POSTGRESQL = {"connect_timeout": 5, "tcp_user_timeout": 20_000, "options": f"-c statement_timeout={_BUSY_MS}"}
 
@@ -44,13 +46,13 @@ class Catalog:
             CatalogUnavailable: the database does not answer, or is busy for a minute.
             InputRefused: a text that can't be stored.
         """
-        with _explained(self._engine), self._engine.begin() as connection:
+        with explained(self._engine), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yield a transaction that only reads, and that waits for no writer; errors as with `writing`."""
-        with _explained(self._engine), self._engine.execution_options(reads_only=True).begin() as connection:
+        with explained(self._engine), self._engine.execution_options(reads_only=True).begin() as connection:
             yield connection
 
     def version(self) -> int | None:
@@ -72,7 +74,7 @@ class Catalog:
             with _lock_file(self._file.with_name(f"{self._file.stem}-{name}"), wait=False) as held:
                 yield held
             return
-        with _explained(self._engine), self._engine.connect() as connection:
+        with explained(self._engine), self._engine.connect() as connection:
             query = sqlalchemy.select(sqlalchemy.func.pg_try_advisory_lock(sqlalchemy.func.hashtext(f"bhiv.{name}")))
             held = bool(connection.scalar(query))
             connection.commit()
@@ -84,22 +86,18 @@ class Catalog:
 
     def migrate(self, to: str = "head") -> None:
         """Bring the tables to a version, `base` for none; current ones stay untouched. Nobody else may use them."""
-        with _explained(self._engine), _migrating(self._engine) as connection:
+        with explained(self._engine), _migrating(self._engine) as connection:
             schema.migrate(connection, to)
 
     def close(self) -> None:
-        """Close all connections, after a checkpoint."""
+        """Close all connections; before that, move what was written into the file of SQLite."""
         if self._watch is not None:
             self._watch.close()
-        self.checkpoint()
-        self._engine.dispose()
-
-    def checkpoint(self) -> None:
-        """Move what was written into the file of SQLite, unless somebody does so just now."""
         if self._file is not None:
             with contextlib.suppress(CatalogUnavailable), _lock_file(self._file, wait=False) as held:
                 if held:
-                    self._checkpoint()
+                    self._checkpoint("PASSIVE")
+        self._engine.dispose()
 
     def __enter__(self) -> "Catalog":
         return self
@@ -107,9 +105,28 @@ class Catalog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _checkpoint(self) -> None:
-        with _explained(self._engine), contextlib.closing(self._engine.raw_connection()) as connection:
-            connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+    def checkpoint(self) -> bool:
+        """Move what was written into the file of SQLite and cut its log; whether nobody was in the way.
+
+        Who writes waits for it, a second at most when somebody reads on. PostgreSQL does this by itself: True.
+
+        Raises:
+            CatalogUnavailable: the database can't be used.
+        """
+        if self._file is None:
+            return True
+        with _lock_file(self._file, wait=False) as held:
+            return held and self._checkpoint("TRUNCATE", _CUT_MS)
+
+    def _checkpoint(self, mode: str, wait_ms: int = _BUSY_MS) -> bool:
+        with explained(self._engine), contextlib.closing(self._engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            try:
+                cursor.execute(f"PRAGMA busy_timeout = {wait_ms}")
+                [busy, *_] = cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            return not busy
 
 
 def open_catalog(settings: Settings) -> Catalog:
@@ -141,16 +158,25 @@ def now(connection: Connection) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _open_postgresql(url: str) -> Catalog:
+def postgresql_engine(url: str) -> Engine:
+    """Return what connects to a PostgreSQL server; nobody is asked yet.
+
+    Raises:
+        InputRefused: it is not the address of a PostgreSQL database.
+    """
     try:
         address = sqlalchemy.make_url(re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", url))
     except (sqlalchemy.exc.ArgumentError, ValueError):  # its message may hold the password
         address = None
     if address is None or address.drivername != "postgresql+psycopg":
         raise InputRefused("BHIV_DATABASE_URL is not of the form postgresql://user:password@host/database")
-    engine = sqlalchemy.create_engine(address, pool_pre_ping=True, connect_args=_POSTGRESQL)
+    return sqlalchemy.create_engine(address, pool_pre_ping=True, connect_args=_POSTGRESQL)
+
+
+def _open_postgresql(url: str) -> Catalog:
+    engine = postgresql_engine(url)
     try:
-        with _explained(engine):
+        with explained(engine):
             with engine.connect() as connection:
                 current = schema.is_current(connection)
             if not current:
@@ -172,7 +198,7 @@ def _open_sqlite(file: Path) -> Catalog:
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     try:
-        with _explained(engine):
+        with explained(engine):
             if not (file.exists() and _is_current(engine)):
                 with _lock_file(file, wait=True):
                     _make(engine)
@@ -252,7 +278,7 @@ def _lock_file(file: Path, *, wait: bool) -> Iterator[bool]:
 
 
 @contextmanager
-def _explained(engine: Engine) -> Iterator[None]:
+def explained(engine: Engine) -> Iterator[None]:
     """Say what the database refuses in words for a person; mistakes of ours pass as they are."""
     try:
         yield

@@ -1,20 +1,21 @@
 """What is shown of jobs: reads that wait for no writer and leave the large columns alone."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from bhiv.catalog.database import Catalog, now
-from bhiv.catalog.models import Job, JobEvent, Script, State, VideoMetadata
+from bhiv.catalog.models import Content, Job, JobEvent, Script, State, VideoMetadata
 from bhiv.errors import InputRefused
 from bhiv.plan import Contract
 from bhiv.record import Failure, Metadata, Stage
 from bhiv.request import RenderRequest
 
 _MOST = 1000
+_PAGE = 500
 
 
 class JobView(Contract):
@@ -76,6 +77,27 @@ def known_runs(catalog: Catalog, ids: Collection[str]) -> set[str]:
     with catalog.reading() as connection:
         found = connection.execute(select(Job.flow_run_id).where(Job.flow_run_id.in_(ids)))
         return {row.flow_run_id for row in found}
+
+
+def known_contents(catalog: Catalog, ids: Collection[str]) -> set[str]:
+    """Return those of the contents that are entered."""
+    with catalog.reading() as connection:
+        return set(connection.scalars(select(Content.id).where(Content.id.in_(ids))))
+
+
+def completed_contents(catalog: Catalog, since: datetime | None, before: datetime) -> Iterator[list[str]]:
+    """Yield, some hundred at a time, the ids of contents with a job completed between two moments, None for any."""
+    query = select(Job.content_id).distinct().where(Job.state == "completed", Job.finished_at < before)
+    if since is not None:
+        query = query.where(Job.finished_at >= since)
+    last = ""
+    while True:
+        with catalog.reading() as connection:
+            found = connection.scalars(query.where(Job.content_id > last).order_by(Job.content_id).limit(_PAGE)).all()
+        if not found:
+            return
+        yield list(found)
+        last = found[-1]
 
 
 def live_since(catalog: Catalog) -> datetime | None:

@@ -7,13 +7,14 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
 from bhiv.catalog.database import Catalog
-from bhiv.errors import BhivError
+from bhiv.errors import BhivError, CatalogUnavailable
 
 T = TypeVar("T")
 
@@ -63,7 +64,8 @@ class Writer:
             if writes := [write for write in batch if write and write.told.set_running_or_notify_cancel()]:
                 self._commit(writes)
             if monotonic() - checkpointed >= _CHECKPOINT_SECONDS:
-                self._catalog.checkpoint()
+                with suppress(CatalogUnavailable):  # whoever writes next says so
+                    self._catalog.checkpoint()
                 checkpointed = monotonic()
 
     def _next_batch(self) -> list[_Write | None]:

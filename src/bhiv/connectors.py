@@ -1,0 +1,425 @@
+"""For other programs too: messages to the Core service, which arrive once, and files for the bucket.
+
+A message has an id, sent as `Idempotency-Key`. What Core does not take waits in a file and is replayed under the same
+id. Neither Prefect nor an HTTP library is imported before something is sent.
+"""
+
+import asyncio
+import hashlib
+import json
+import re
+import threading
+import unicodedata
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from mimetypes import MimeTypes
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
+
+from bhiv import failed_sends
+from bhiv.bucket import open_bucket
+from bhiv.bucket.keys import Segment
+from bhiv.callback_rules import retry_after_seconds
+from bhiv.errors import CoreUnavailable, InputRefused
+from bhiv.failed_sends import FailedSend
+from bhiv.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import httpx
+
+DEFAULT_CORE_URL = "http://localhost:9000/bhiv/core"
+TIMEOUT_SECONDS = 30.0
+#: Nobody waits longer between two attempts: a Core that asks for more gets the message by a replay.
+MAX_PAUSE_SECONDS = 60.0
+#: A replay ends after so many messages in a row without any answer.
+_SILENCES = 3
+_RETRYABLE = frozenset({408, 425, 429})
+
+Event = Literal["sent", "failed", "retried", "replayed"]
+
+
+@dataclass
+class SendCounts:
+    """Counts of what became of messages in this process; give it as `on_event`, from any thread."""
+
+    counts: Counter[Event] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __call__(self, event: Event) -> None:
+        """Count one."""
+        with self._lock:
+            self.counts[event] += 1
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of one message of a batch: an answer, or an error and a place in the file of failed sends."""
+
+    id: str
+    answer: dict[str, Any] | None
+    error: CoreUnavailable | None
+
+
+@dataclass(frozen=True)
+class SendReplay:
+    """What a replay of failed sends did."""
+
+    #: Messages that Core has taken, and those that wait on.
+    sent: int = 0
+    left: int = 0
+    #: Lines of the file that are no messages; they stay.
+    unreadable: int = 0
+    #: What went wrong, a sentence each.
+    errors: tuple[str, ...] = ()
+    #: Whether another replay is at work, so that this one did nothing.
+    busy: bool = False
+
+
+def _ignore(event: Event) -> None:
+    del event
+
+
+@dataclass(frozen=True)
+class _Message:
+    id: str
+    payload: dict[str, Any]
+    body: bytes
+    url: str
+    #: What the caller named, None when the settings did.
+    named_url: str | None
+    token: str | None
+
+    def headers(self) -> dict[str, str]:
+        # Any text may be an id, only some may be a header.
+        plain = re.fullmatch(r"[\x21-\x7e]{1,255}", self.id)
+        key = self.id if plain else "sha256-" + hashlib.sha256(self.id.encode(errors="surrogatepass")).hexdigest()
+        bearer = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return {"Content-Type": "application/json", "Accept": "application/json", "Idempotency-Key": key} | bearer
+
+
+def send_to_core(
+    payload: Mapping[str, Any],
+    max_retries: int = 3,
+    backoff: float = 1,
+    *,
+    url: str | None = None,
+    token: str | None = None,
+    settings: Settings | None = None,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    on_event: Callable[[Event], None] = _ignore,
+) -> dict[str, Any]:
+    """Send a message to Core and return its answer, empty when Core answers without words.
+
+    Args:
+        payload: JSON; its `id` makes a message the same one when it comes again, and is made up when missing.
+        max_retries: further attempts after the first, for failures that may pass.
+        backoff: seconds before the first of them, doubled for each; longer where Core asks for it, a minute at most.
+        url: None for `BHIV_CORE_URL`, else http://localhost:9000/bhiv/core.
+        token: of the service; None for `BHIV_CORE_TOKEN` where `url` is None too, else none.
+        settings: None for those of the environment.
+        timeout_seconds: how long Core may be silent.
+        on_event: told of each event, such as a `SendCounts`.
+
+    Raises:
+        InputRefused: the payload is no JSON, or address or token can't be used; nothing was sent or kept.
+        CoreUnavailable: Core did not take it; it waits in the file of failed sends.
+        DiskFull, StorageError: nor could it be kept.
+    """
+    settings = settings or load_settings()
+    message = _message(payload, url, token, settings)
+    with _client(timeout_seconds) as client:
+        try:
+            answer: dict[str, Any] = _retrying(max_retries, backoff, on_event)(_post, client, message)
+        except CoreUnavailable as error:
+            _keep(message, error, settings, on_event)
+            raise
+    on_event("sent")
+    return answer
+
+
+async def send_to_core_async(
+    payload: Mapping[str, Any],
+    max_retries: int = 3,
+    backoff: float = 1,
+    *,
+    url: str | None = None,
+    token: str | None = None,
+    settings: Settings | None = None,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    on_event: Callable[[Event], None] = _ignore,
+) -> dict[str, Any]:
+    """Do as `send_to_core`, for asyncio."""
+    import httpx
+    import tenacity
+
+    settings = settings or load_settings()
+    message = _message(payload, url, token, settings)
+    retrying = tenacity.AsyncRetrying(**_policy(max_retries, backoff, on_event))
+    async with httpx.AsyncClient(timeout=timeout_seconds, trust_env=False, verify=_trusted()) as client:
+        try:
+            answer: dict[str, Any] = await retrying(_post_async, client, message)
+        except CoreUnavailable as error:
+            await asyncio.to_thread(_keep, message, error, settings, on_event)
+            raise
+    on_event("sent")
+    return answer
+
+
+def send_batch_to_core(
+    payloads: Iterable[Mapping[str, Any]],
+    max_retries: int = 3,
+    backoff: float = 1,
+    *,
+    url: str | None = None,
+    token: str | None = None,
+    settings: Settings | None = None,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    on_event: Callable[[Event], None] = _ignore,
+) -> list[Sent]:
+    """Send messages one after another over one connection; return what became of each, in their order.
+
+    Once Core has not answered one of them at all, the others are tried without retries. Otherwise as `send_to_core`.
+
+    Raises:
+        InputRefused: one of the payloads, address or token can't be used; nothing was sent or kept.
+        DiskFull, StorageError: a message could be neither sent nor kept; those after it were not tried.
+    """
+    settings = settings or load_settings()
+    messages = [_message(payload, url, token, settings) for payload in payloads]
+    results = []
+    with _client(timeout_seconds) as client:
+        for message in messages:
+            try:
+                answer = _retrying(max_retries, backoff, on_event)(_post, client, message)
+            except CoreUnavailable as error:
+                max_retries = max_retries if error.answered else 0
+                _keep(message, error, settings, on_event)
+                results.append(Sent(message.id, None, error))
+            else:
+                on_event("sent")
+                results.append(Sent(message.id, answer, None))
+    return results
+
+
+def replay_failed_sends(
+    *,
+    url: str | None = None,
+    token: str | None = None,
+    settings: Settings | None = None,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    on_event: Callable[[Event], None] = _ignore,
+) -> SendReplay:
+    """Send what waits in the file of failed sends, each message once by its id; keep what fails again.
+
+    What others append meanwhile waits for the next replay. A replay that is killed leaves the file as it was: Core is
+    sent the same ids again, and knows them. When three in a row get no answer, the others are not tried.
+
+    Args:
+        url: where everything goes; None for where each message was to go.
+        token: as in `send_to_core`.
+        settings: None for those of the environment.
+        timeout_seconds: how long Core may be silent.
+        on_event: told of each event.
+
+    Raises:
+        DiskFull, StorageError: the file can't be read or written; it is as it was.
+        InputRefused: address or token can't be used.
+    """
+    settings = settings or load_settings()
+    file = settings.failed_sends_file
+    if not file.exists():
+        return SendReplay()
+    with failed_sends.replaying(file) as alone:
+        if not alone:
+            return SendReplay(busy=True)
+        before = failed_sends.waiting(file)
+        if not before.sends:
+            return SendReplay(unreadable=len(before.unreadable))
+        failed: list[FailedSend] = []
+        left = list(before.sends)
+        silences = 0
+        with _client(timeout_seconds) as client:
+            while left and silences < _SILENCES:
+                send = left.pop(0)
+                try:
+                    _post(client, _message({"id": send.id} | send.payload, url or send.url, token, settings))
+                except CoreUnavailable as error:
+                    silences = 0 if error.answered else silences + 1
+                    failed.append(replace(send, attempts=send.attempts + 1, error=str(error), failed_at=_now()))
+                    on_event("failed")
+                else:
+                    silences = 0
+                    on_event("replayed")
+        # Those that failed go behind those that were not tried, so that they can't keep them from ever being tried.
+        kept = left + failed
+        failed_sends.settle(file, before, kept)
+    errors = tuple(dict.fromkeys(send.error for send in failed))
+    return SendReplay(len(before.sends) - len(kept), len(kept), len(before.unreadable), errors)
+
+
+def save_to_bucket(
+    payload: bytes | str | Mapping[str, Any] | list[Any],
+    filename: str,
+    *,
+    segment: Segment = "logs",
+    settings: Settings | None = None,
+) -> str:
+    """Store `payload` in the bucket and return its key; under the same name, in place of what was there.
+
+    The key is made from the name's readable part and its hash: no two names share a key, and none leads elsewhere.
+
+    Args:
+        payload: bytes, text (stored as UTF-8), or what JSON can say.
+        filename: any text; its ending names the media type.
+        segment: of the bucket.
+        settings: None for those of the environment.
+
+    Raises:
+        InputRefused: the payload is neither bytes, text nor JSON.
+        DiskFull, StorageError: nothing was stored.
+    """
+    data = payload if isinstance(payload, bytes) else _encoded(payload)
+    key = f"{segment}/{object_name(filename)}"
+    media_type = MimeTypes().guess_type(key)[0] or "application/octet-stream"
+    return open_bucket(settings or load_settings()).put_bytes(key, data, media_type).key
+
+
+def object_name(filename: str) -> str:
+    """Return the name of an object for a user's `filename`: readable, in the bucket's grammar, one for each name."""
+    folded = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode().lower()
+    ending = re.fullmatch(r"\.[a-z0-9]{1,10}", PurePosixPath(folded.replace("\\", "/")).suffix)
+    stem = folded.removesuffix(ending[0]) if ending else folded
+    readable = re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:80].strip("-") or "file"
+    mark = hashlib.sha256(filename.encode(errors="surrogatepass")).hexdigest()[:16]
+    return f"{readable}-{mark}{ending[0] if ending else ''}"
+
+
+def _encoded(payload: str | Mapping[str, Any] | list[Any]) -> bytes:
+    try:
+        return payload.encode() if isinstance(payload, str) else json.dumps(payload, allow_nan=False).encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputRefused(f"the payload can't be written as JSON or UTF-8: {error}") from None
+
+
+def _message(payload: Mapping[str, Any], url: str | None, token: str | None, settings: Settings) -> _Message:
+    if not isinstance(payload, Mapping):
+        raise InputRefused(f"a message to Core is a JSON object, not {type(payload).__name__}")
+    content = dict(payload)
+    if content.get("id") in (None, ""):
+        content["id"] = uuid.uuid4().hex
+    default = settings.core_url or DEFAULT_CORE_URL
+    # The settings' token is for the settings' Core and nobody else.
+    if token is None and (url is None or url == default) and settings.core_token:
+        token = settings.core_token.get_secret_value()
+    if token and not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise InputRefused("Core's token holds characters that no header can: check BHIV_CORE_TOKEN")
+    return _Message(str(content["id"]), content, _encoded(content), url or default, url, token)
+
+
+def _policy(max_retries: int, backoff: float, on_event: Callable[[Event], None]) -> dict[str, Any]:
+    import tenacity
+
+    grown = tenacity.wait_exponential(multiplier=backoff, max=MAX_PAUSE_SECONDS) + tenacity.wait_random(0, backoff / 4)
+
+    def asked_for(error: BaseException | None) -> float:
+        return (error.retry_after_seconds or 0) if isinstance(error, CoreUnavailable) else 0
+
+    def pause(state: tenacity.RetryCallState) -> float:
+        return max(grown(state), asked_for(state.outcome.exception() if state.outcome else None))
+
+    def may_pass(error: BaseException) -> bool:
+        return isinstance(error, CoreUnavailable) and error.retryable and asked_for(error) <= MAX_PAUSE_SECONDS
+
+    return {
+        "retry": tenacity.retry_if_exception(may_pass),
+        "stop": tenacity.stop_after_attempt(max_retries + 1),
+        "wait": pause,
+        "before_sleep": lambda _: on_event("retried"),
+        "reraise": True,
+    }
+
+
+def _retrying(max_retries: int, backoff: float, on_event: Callable[[Event], None]) -> "Callable[..., dict[str, Any]]":
+    import tenacity
+
+    return tenacity.Retrying(**_policy(max_retries, backoff, on_event))
+
+
+def _client(timeout_seconds: float) -> "httpx.Client":
+    import httpx
+
+    # No proxy of the environment: Core is the operator's own, and the message carries its token.
+    return httpx.Client(timeout=timeout_seconds, trust_env=False, verify=_trusted())
+
+
+def _trusted() -> Any:
+    """Return what the machine trusts, a certificate of the operator's own (SSL_CERT_FILE) included."""
+    import httpx
+
+    return httpx.create_ssl_context()
+
+
+def _post(client: "httpx.Client", message: _Message) -> dict[str, Any]:
+    import httpx
+
+    try:
+        return _judge(client.post(message.url, content=message.body, headers=message.headers()), message)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise _unanswered(error, message) from error
+
+
+async def _post_async(client: "httpx.AsyncClient", message: _Message) -> dict[str, Any]:
+    import httpx
+
+    try:
+        return _judge(await client.post(message.url, content=message.body, headers=message.headers()), message)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise _unanswered(error, message) from error
+
+
+def _unanswered(error: Exception, message: _Message) -> CoreUnavailable | InputRefused:
+    import httpx
+
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
+        return InputRefused("Core's address is no address on the web: set BHIV_CORE_URL to http://… or https://…")
+    return CoreUnavailable(f"Core at {_shown(message.url)} does not answer: {error or type(error).__name__}")
+
+
+def _judge(response: "httpx.Response", message: _Message) -> dict[str, Any]:
+    """Return Core's answer, or raise what it means."""
+    where, status = f"Core at {_shown(message.url)}", response.status_code
+    if not response.is_success:
+        raise CoreUnavailable(
+            f"{where} answered {status} {response.reason_phrase}".rstrip()
+            + ("; check BHIV_CORE_URL and BHIV_CORE_TOKEN" if 300 <= status < 500 and status not in _RETRYABLE else ""),
+            retryable=status >= 500 or status in _RETRYABLE,
+            answered=True,
+            retry_after_seconds=retry_after_seconds(response.headers.get("Retry-After"), datetime.now(UTC)),
+        )
+    if status == 204 or response.headers.get("Content-Length") == "0":
+        return {}
+    try:
+        answer = json.loads(response.content)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise CoreUnavailable(f"{where} answered {status} with something other than a JSON object", answered=True)
+    return answer
+
+
+def _keep(message: _Message, error: CoreUnavailable, settings: Settings, on_event: Callable[[Event], None]) -> None:
+    on_event("failed")
+    kept = FailedSend(message.id, message.payload, message.named_url, _now(), 1, str(error))
+    failed_sends.append(settings.failed_sends_file, kept)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def _shown(url: str) -> str:
+    """Return an address without the password that it may hold."""
+    return re.sub(r"//[^/@]*@", "//", url)
