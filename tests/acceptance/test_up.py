@@ -14,6 +14,7 @@ from tests.acceptance.conftest import BHIV
 
 REQUEST = {"script": "A river runs to the sea.", "title": "From up", "size": "144x144", "quality": "draft"}
 DEPLOYMENTS = ["clean_up", "reconcile_jobs", "replay_failures", "rotate_logs", "script_to_video"]
+SCHEDULED = {"clean_up", "reconcile_jobs", "replay_failures", "rotate_logs"}
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,15 @@ def test_all_deployments_are_there_with_their_schedules(system: System) -> None:
     assert crons["clean_up"] == ["17 * * * *"]
     assert crons["script_to_video"] == []
     assert all(one["description"] and one["enforce_parameter_schema"] for one in found.values())
+
+
+def test_schedules_have_made_their_next_runs(system: System) -> None:
+    def ahead() -> set[str]:
+        waiting = system.call("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}})
+        names = {one["id"]: one["name"] for one in system.call("/deployments/filter", {})}
+        return {names[run["deployment_id"]] for run in waiting if run["auto_scheduled"]}
+
+    wait_until(lambda: ahead() == SCHEDULED, "runs ahead of every schedule")
 
 
 def test_to_deploy_again_changes_nothing(system: System) -> None:
