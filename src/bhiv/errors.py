@@ -13,6 +13,7 @@ BhivError
 ├── GateRejected          the finished video is not what was asked for
 ├── ServerUnavailable     the Prefect server does not start or answer
 ├── CatalogUnavailable    the catalog's database does not answer or can't be used
+├── NoticeFailed          a message about a failed run was not taken by the service it was for
 ├── LeaseLost             the job is another run's, or nobody's any more; this one may write nothing
 └── StorageError          the bucket or the disk
 ├── InvalidKey            not a key of the bucket's grammar
@@ -99,6 +100,12 @@ class ServerUnavailable(RunFailed, ConnectionError):
 
 class CatalogUnavailable(RunFailed, ConnectionError):
     """The catalog's database does not answer, or its file can't be used."""
+
+    retryable = True
+
+
+class NoticeFailed(RunFailed, ConnectionError):
+    """The service that a notification block names did not take a message."""
 
     retryable = True
 
