@@ -13,6 +13,7 @@ from bhiv.prefect_server import Server
 from bhiv.settings import Settings, inherited_environment, settings_environment
 from blocks.defaults import register
 from deployments.warm_process import ensure_pool
+from tasks.prefect_runs import remove_missed_runs
 
 ROOT = Path(__file__).parent.parent
 POOL = "bhiv"
@@ -42,6 +43,7 @@ def up(settings: Settings, server: Server, say: Say) -> None:
     worker = Part("worker", argv, environment, settings.home / "logs")
     try:
         ensure_pool(POOL)
+        remove_missed_runs()
         worker.start()
         say("worker", f"takes runs of the pool {POOL}")
         deploy(environment)

@@ -2,18 +2,38 @@
 
 from uuid import UUID
 
+from httpx import HTTPError
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
+from prefect.exceptions import PrefectException
 from prefect.runtime import deployment, flow_run
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from bhiv.request import RenderRequest
 from bhiv.settings import Settings, load_settings
 from blocks.defaults import settings_of_operator
 
 _ID_DIGITS = 24
+_ASK_SECONDS = 1.0
 
 
 def is_deployed() -> bool:
     """Whether the flow run that goes on is a deployment's, so that a worker can run it again."""
     return bool(deployment.id)
+
+
+def was_cancelled() -> bool:
+    """Whether a person has cancelled the flow run that goes on; False when Prefect does not say so within a second."""
+    try:
+        # Prefect's client would ask again for half a minute, and whoever stops the run kills it before that.
+        with (
+            temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+            get_client(httpx_settings={"timeout": _ASK_SECONDS}, sync_client=True) as client,
+        ):
+            state = client.read_flow_run(UUID(flow_run.id)).state
+    except (HTTPError, PrefectException):
+        return False
+    return state is not None and state.type in {StateType.CANCELLING, StateType.CANCELLED}
 
 
 def settings_of_run() -> Settings:

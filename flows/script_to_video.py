@@ -16,7 +16,7 @@ from bhiv.request import RenderRequest
 from bhiv.settings import Settings, load_settings
 from bhiv.speech import choose_voice
 from bhiv.video import camera
-from flows.run_settings import identified, is_deployed, settings_of_run
+from flows.run_settings import identified, is_deployed, settings_of_run, was_cancelled
 from flows.watch import Watch, later, result, show_storyboard
 from tasks.check_video import check_video
 from tasks.draw_picture import draw_picture
@@ -54,7 +54,9 @@ def script_to_video(request: RenderRequest) -> Summary:
 
 def _run(request: RenderRequest, settings: Settings) -> Summary:
     workplace, progress = here(), Progress()
-    with attempted(workplace, settings, request, progress, flow_run.id, resumable=is_deployed()) as attempt:
+    with attempted(
+        workplace, settings, request, progress, flow_run.id, resumable=is_deployed(), was_cancelled=was_cancelled
+    ) as attempt:
         if isinstance(attempt, Summary):
             return attempt
         watch, run = Watch(progress, attempt), attempt.begun.run

@@ -1,13 +1,15 @@
-"""What all tasks of a video share: how often they are tried, and how Prefect shows what was made before."""
+"""What all tasks share: how often they are tried, what they log, and how Prefect shows what was made before."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from prefect import State, Task
+from prefect import State, Task, get_run_logger
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
+from prefect.runtime import task_run
 from prefect.states import Completed
 from prefect.tasks import exponential_backoff
 from pydantic import BaseModel
@@ -16,6 +18,7 @@ from bhiv.cache import Made
 from bhiv.errors import BhivError
 from bhiv.settings import Settings, load_settings
 from bhiv.workplace import Workplace, open_workplace
+from tasks.said import line
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,7 +39,7 @@ def step(name: str, run_name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:
         return Task(
-            fn=function,
+            fn=_logged(function),
             name=name,
             task_run_name=run_name,
             retries=2,
@@ -48,6 +51,18 @@ def step(name: str, run_name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
         )
 
     return decorate
+
+
+def _logged(function: Callable[P, R]) -> Callable[P, R]:
+    """Have one line in the run's log tell what came of a call."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        returned = function(*args, **kwargs)
+        get_run_logger().info("%s: %s", task_run.name, line(returned, (*args, *kwargs.values())))
+        return returned
+
+    return call
 
 
 _settings: ContextVar[Settings | None] = ContextVar("settings", default=None)

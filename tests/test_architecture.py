@@ -32,6 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"attempt", "jobs", "api_keys", "orphans"}),
     frozenset(
         {"prefect_server", "prefect_child", "console", "inputs", "job_list", "doctor", "reconciling", "cleaning"}
+        | {"failure_note"}
     ),
     frozenset({"house", "one_system", "logs", "prefect_api"}),
     frozenset({"dispatch"}),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 import tenacity
 
@@ -50,6 +50,9 @@ T = TypeVar("T")
 #: How long a run waits for a catalog that is away, when it begins and when it ends.
 _PATIENCE_SECONDS = 30.0
 
+#: What becomes of the job of a run that did not come to its end.
+_End = Literal["failed", "cancelled", "queued"]
+
 _log = logging.getLogger(__name__)
 
 
@@ -85,13 +88,14 @@ def attempted(
     flow_run_id: str | None = None,
     *,
     resumable: bool = False,
+    was_cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[Attempt | Summary]:
     """Enter the job in the catalog, take it, and yield the attempt; what becomes of it is kept.
 
     A job that was completed before yields its summary instead, and nothing is written. When the block fails or is
     interrupted, its child processes are ended at once and the metadata says why. A process that is killed leaves a
     note, from which the next attempt on this home records its end. A `resumable` job that is interrupted or killed goes
-    back to the queue.
+    back to the queue, unless `was_cancelled`, which is asked then, says that a person wants no more of it.
 
     Raises:
         LeaseLost: another run makes the video, or has taken it over; nothing more was written about it.
@@ -114,10 +118,10 @@ def attempted(
             yield Attempt(begun, keeper.tell)
         except BaseException as error:  # not handled: noted, then passed on
             process.stop_all()
-            update = _failed(request, progress, error)
-            lost = keeper.lost or _record_failed(
-                workplace.bucket, catalog, begun, update, back=resumable and not isinstance(error, Exception)
-            )
+            stopped = resumable and not isinstance(error, Exception)
+            end: _End = "failed" if not stopped else "cancelled" if was_cancelled() else "queued"
+            update = _failed(request, progress, error, end)
+            lost = keeper.lost or _record_failed(workplace.bucket, catalog, begun, update, end)
             if lost is not None and isinstance(error, Exception):
                 raise lost from error
             raise
@@ -226,14 +230,14 @@ def _begin(request: RenderRequest) -> Metadata:
     )
 
 
-def _failed(request: RenderRequest, progress: Progress, error: BaseException) -> dict[str, object]:
+def _failed(request: RenderRequest, progress: Progress, error: BaseException, end: _End) -> dict[str, object]:
     step = progress.current
     if isinstance(error, BhivError):
         message = str(error)
     elif isinstance(error, Exception):
         message = f"{type(error).__name__}: {error}"
     else:
-        message = "the run was asked to end"
+        message = "cancelled in Prefect" if end == "cancelled" else "the run was asked to end"
     update: dict[str, object] = {"error": Failure(category=category(step, error), message=message, step=step)}
     if "storyboard" in progress.stages:
         keys = _keys(request.content_id)
@@ -260,15 +264,15 @@ def give_up(workplace: Workplace, settings: Settings, job_id: str, reason: str, 
 
 
 def _record_failed(
-    bucket: Bucket, catalog: Catalog, begun: Begun, update: dict[str, object], *, back: bool
+    bucket: Bucket, catalog: Catalog, begun: Begun, update: dict[str, object], end: _End
 ) -> LeaseLost | None:
-    """Keep how the run failed, or put its job `back` into the queue; return the loss when it had no right to."""
+    """Keep how the run ended, or put its job back into the queue; return the loss when it had no right to."""
     metadata = begun.metadata.model_copy(update=update)
     try:
-        if back:
+        if end == "queued":
             patiently(ledger.release, catalog, begun.lease)
         else:
-            patiently(ledger.finish, catalog, begun.lease, "failed", metadata)
+            patiently(ledger.finish, catalog, begun.lease, end, metadata)
     except LeaseLost as lost:
         return lost
     except CatalogUnavailable as error:  # the run's own error says more; the lease will run out

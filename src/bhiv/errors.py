@@ -22,6 +22,7 @@ BhivError
 ├── CatalogUnavailable    the catalog's database does not answer or can't be used
 ├── QueueFull             too many jobs wait
 ├── CoreUnavailable       Core does not take a message; it waits in the file of failed sends
+├── NoticeFailed          a message about a failed run was not taken by the service it was for
 ├── LeaseLost             the job is another run's, or nobody's any more; this one may write nothing
 └── StorageError          the bucket or the disk
 ├── InvalidKey            not a key of the bucket's grammar
@@ -165,6 +166,12 @@ class CoreUnavailable(RunFailed, ConnectionError):
         self.retryable = retryable
         self.answered = answered
         self.retry_after_seconds = retry_after_seconds
+
+
+class NoticeFailed(RunFailed, ConnectionError):
+    """The service that a notification block names did not take a message."""
+
+    retryable = True
 
 
 class LeaseLost(RunFailed):

@@ -59,11 +59,25 @@ def create_app() -> "FastAPI":
     from prefect.server.api import collections
     from prefect.server.api.server import create_app as create_prefect_app
 
+    _let_schedules_run()
     for view in collections.KNOWN_VIEWS:  # nothing listens there, so the copy that is installed with Prefect is taken
         collections.KNOWN_VIEWS[view] = "http://127.0.0.1:9"
     app = create_prefect_app()
     app.add_middleware(OwnOriginOnly)
     return app
+
+
+def _let_schedules_run() -> None:
+    """Let Prefect's scheduler insert its runs under SQLAlchemy 2.1, which refuses values that have no setter for it.
+
+    The value in question, a run's state, is inserted by the statement after; older releases left it out in silence.
+    """
+    from prefect.server.database.orm_models import FlowRun
+    from sqlalchemy import inspect
+
+    state = inspect(FlowRun).all_orm_descriptors["state"]
+    if getattr(state, "bulk_dml_setter", "older") is None:
+        state.bulk_dml_setter = lambda *_: None  # type: ignore[attr-defined]
 
 
 class OwnOriginOnly:

@@ -12,7 +12,7 @@ from pydantic import Field
 from bhiv.catalog.views import JobView
 from bhiv.plan import Contract
 
-Fate = Literal["leave", "resume", "fail", "cancel"]
+Fate = Literal["leave", "resume", "fail", "cancel", "crash"]
 
 _CANCELLED = ("CANCELLED", "CANCELLING")
 _ENDED = ("COMPLETED", "FAILED", "CRASHED")
@@ -26,6 +26,9 @@ class ReconcileRules(Contract):
         5, gt=0, description="A run that was taken by a worker and did not begin for so long."
     )
     silent_minutes: float = Field(1, gt=0, description="A run that goes on, while nobody has held its job for so long.")
+    zombie_minutes: float = Field(
+        30, gt=0, description="A maintenance run that goes on for so long counts as killed; it holds up the next one."
+    )
     since_hours: float = Field(24, gt=0, description="How far back runs are looked for that crashed before they began.")
 
 
@@ -47,6 +50,11 @@ class Stalled(Contract):
     fate: Fate
     reason: str
 
+    @property
+    def name(self) -> str:
+        """What a person calls it by."""
+        return self.job_id or f"run {self.run_id}"
+
 
 class ReconcileReport(Contract):
     """What was done."""
@@ -54,6 +62,10 @@ class ReconcileReport(Contract):
     resumed: int
     failed: int
     cancelled: int
+    crashed: int = Field(description="Maintenance runs that counted as killed.")
+    skipped: int = Field(
+        description="Maintenance runs that were due while nobody was there, and are made up for by one."
+    )
 
 
 def judge(job: JobView, run: Run | None, now: datetime, rules: ReconcileRules, most_attempts: int) -> Stalled:
@@ -65,8 +77,15 @@ def judge(job: JobView, run: Run | None, now: datetime, rules: ReconcileRules, m
 def judge_run(run: Run, now: datetime, rules: ReconcileRules, most_attempts: int) -> Stalled:
     """Say what is to be done about a run that has entered no job: its process was killed before it came to that."""
     dead = run.state in _ENDED or now - run.since > timedelta(minutes=_patience(run, rules))
-    fate: Fate = "resume" if dead and run.count < most_attempts else "leave"
+    fate: Fate = "leave" if not dead else "resume" if run.count < most_attempts else "fail"
     return Stalled(job_id=None, run_id=run.id, fate=fate, reason=f"the run was {run.state.lower()} and had no job")
+
+
+def judge_maintenance(run: Run, now: datetime, rules: ReconcileRules) -> Stalled:
+    """Say what is to be done about a run that goes on and makes no video."""
+    dead = run.state in _GOING and now - run.since > timedelta(minutes=rules.zombie_minutes)
+    reason = f"it was {run.state.lower()} for more than {rules.zombie_minutes:g} minutes"
+    return Stalled(job_id=None, run_id=run.id, fate="crash" if dead else "leave", reason=reason)
 
 
 def _fate(job: JobView, run: Run | None, now: datetime, rules: ReconcileRules, most_attempts: int) -> tuple[Fate, str]:

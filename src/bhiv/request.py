@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
@@ -90,8 +91,16 @@ class RenderRequest(Contract):
 
     @property
     def shown_title(self) -> str:
-        """The title as far as it is known before the script is read."""
-        return self.title or (self.plan.title if self.plan else self.name)
+        """The title that the video will have; of a script that can't be read, the fallback."""
+        return self.title or (self.plan.title if self.plan else _title_in(self.script or "")) or self.name
+
+
+@lru_cache(maxsize=1)  # it is asked for several times in a run, and a script of a megabyte takes a second
+def _title_in(script: str) -> str | None:
+    try:
+        return parse_script(script).title
+    except ScriptError:
+        return None
 
 
 def make_request(values: dict[str, Any]) -> RenderRequest:

@@ -1,9 +1,14 @@
 """The whole system by one command: deployments, blocks, a worker that is restarted, and an end that leaves nothing."""
 
 import json
+import re
+import sqlite3
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +18,8 @@ from benchmarks.chaos import System
 from tests.acceptance.conftest import BHIV
 
 REQUEST = {"script": "A river runs to the sea.", "title": "From up", "size": "144x144", "quality": "draft"}
-DEPLOYMENTS = ["clean_up", "reconcile_jobs", "replay_failures", "rotate_logs", "script_to_video"]
+DEPLOYMENTS = ["clean_up", "reconcile_jobs", "replay_failures", "report_failure", "rotate_logs", "script_to_video"]
+SCHEDULED = {"clean_up", "reconcile_jobs", "replay_failures", "rotate_logs"}
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +60,19 @@ def deployments(system: System) -> dict[str, Any]:
     return found
 
 
+def automations(system: System) -> list[Any]:
+    """All automations, without what tells one from its like; a new deploy makes new ones in their place."""
+    ids = {one["id"] for one in system.call("/deployments/filter", {})}
+    found = system.call("/automations/filter", {})
+    for one in found:
+        for name in ("id", "created", "updated"):
+            one.pop(name, None)
+        one["trigger"].pop("id", None)
+        one["trigger"]["expect"].sort()
+        assert {action.get("deployment_id") for action in one["actions"]} <= ids
+    return list(found)
+
+
 def block(system: System, slug: str) -> Any:
     documents = system.call("/block_documents/filter", {"include_secrets": True})
     return next(one for one in documents if one["block_type"]["slug"] == slug)
@@ -69,8 +88,17 @@ def test_all_deployments_are_there_with_their_schedules(system: System) -> None:
     assert all(one["description"] and one["enforce_parameter_schema"] for one in found.values())
 
 
+def test_schedules_have_made_their_next_runs(system: System) -> None:
+    def ahead() -> set[str]:
+        waiting = system.call("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}})
+        names = {one["id"]: one["name"] for one in system.call("/deployments/filter", {})}
+        return {names[run["deployment_id"]] for run in waiting if run["auto_scheduled"]}
+
+    wait_until(lambda: ahead() == SCHEDULED, "runs ahead of every schedule")
+
+
 def test_to_deploy_again_changes_nothing(system: System) -> None:
-    before = deployments(system)
+    before = deployments(system), automations(system)
     root = Path(__file__).parent.parent.parent
     api = f"http://127.0.0.1:{(system.home / 'server' / 'port').read_text()}/api"
 
@@ -80,7 +108,8 @@ def test_to_deploy_again_changes_nothing(system: System) -> None:
         check=True, capture_output=True, timeout=120,
     )  # fmt: skip
 
-    assert deployments(system) == before
+    assert (deployments(system), automations(system)) == before
+    assert [one["name"] for one in before[1]] == ["bhiv-report-failure"]
 
 
 def test_a_second_start_finds_the_first(system: System) -> None:
@@ -103,13 +132,58 @@ def test_a_run_of_the_deployment_makes_a_video(system: System) -> None:
     assert (told["state"], told["flow_run_id"]) == ("completed", run)
 
 
-@pytest.mark.parametrize("name", [name for name in DEPLOYMENTS if name != "script_to_video"])
+@pytest.mark.parametrize("name", sorted(SCHEDULED))
 def test_maintenance_runs_and_leaves_a_report(system: System, name: str) -> None:
     run = system.run(name, f"by hand {name}", {})
 
     assert ended(system, run) == "COMPLETED"
     left = system.call("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run]}}})
     assert len(left) == (name != "reconcile_jobs")  # it has something to report only when it found something
+
+
+def test_each_task_says_what_it_made(system: System) -> None:
+    script = "The mill\n\nA mill stands by the river."
+    request = {name: value for name, value in REQUEST.items() if name != "title"} | {"script": script}
+    run = system.run("script_to_video", "lines", {"request": request})
+    assert ended(system, run) == "COMPLETED"
+
+    told = system.call(f"/flow_runs/{run}")
+    assert told["name"] == f"The mill · {run.replace('-', '')[:24][-6:]}"
+    logs = wait_until(
+        lambda: (logs := lines(system, run)) and any(line.startswith("record: ") for line in logs) and logs, "the lines"
+    )
+    patterns = [
+        r"storyboard: 1 scene, en, 72x72 at 30 frames a second, made in \d+\.\d s",
+        r"picture 1 of 1: \d+ kB, (made in \d+\.\d s|found, made before)",
+        r"narration 1 of 1: 6 words, \d+ kB, .*",
+        r"captions 1 of 1: \d+ cues?, \d\.\d s, .*",
+        r"sound: \d+ kB, .*",
+        r"clip 1 of 1: \d\.\d s, 72x72, \d+ kB, .*",
+        r"join: \d+ frames, \d+ kB, .*",
+        r"gate: passed: \d\.\d s, -\d+\.\d LUFS, .*",
+        r"record: videos/\w+\.mp4, \d\.\d s, .*",
+    ]
+    assert [[bool(re.fullmatch(pattern, line)) for line in logs].count(True) for pattern in patterns] == [1] * 9, logs
+
+
+def lines(system: System, run: str) -> list[str]:
+    """What the log of a run says, without Prefect's own words on the ends of tasks."""
+    logs = system.call("/logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}})
+    return [log["message"] for log in logs if not log["message"].startswith("Finished in state")]
+
+
+def test_a_cancelled_run_ends_its_job_as_cancelled_by_itself(system: System) -> None:
+    scenes = "\n\n".join(f"The mill turns {number} times." for number in range(40))
+    run = system.run("script_to_video", "cancel", {"request": REQUEST | {"script": scenes, "size": "1920x1080"}})
+    job = run.replace("-", "")[:24]
+    wait_until(lambda: ((told := system.job(job)) or {}).get("step") == "render" and told, "the first encoders")
+
+    system.call(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
+
+    assert ended(system, run) == "CANCELLED"
+    told = wait_until(lambda: (told := system.job(job)) and told["state"] != "running" and told, "the end of the job")
+    assert (told["state"], told["error"]["message"]) == ("cancelled", "cancelled in Prefect")
+    assert "ffmpeg" not in system.processes()
 
 
 def test_a_block_that_was_edited_serves_the_next_run(system: System) -> None:
@@ -135,6 +209,113 @@ def test_secrets_are_masked(system: System) -> None:
 
     assert "very-secret" not in shown
     assert block(system, "bhiv-language-model")["data"]["api_key"] == "very-secret"
+
+
+@pytest.fixture
+def inbox(system: System) -> Iterator[list[dict[str, Any]]]:
+    """What is posted to a webhook that is set as the notification block."""
+    posted: list[dict[str, Any]] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(503 if len(posted) == 1 else 204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    kind = system.call("/block_types/slug/custom-webhook")
+    [schema] = system.call("/block_schemas/filter", {"block_schemas": {"block_type_id": {"any_": [kind["id"]]}}})
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        template = {"subject": "{{subject}}", "body": "{{body}}"}
+        data = {"name": "tests", "url": f"http://127.0.0.1:{server.server_port}/", "json_data": template}
+        document = {"name": "bhiv-failures", "data": data, "block_type_id": kind["id"], "block_schema_id": schema["id"]}
+        made = system.call("/block_documents/", document)
+        yield posted
+        system.call(f"/block_documents/{made['id']}", method="DELETE")
+        server.shutdown()
+
+
+def reports(system: System) -> list[Any]:
+    deployment = system.call("/deployments/name/report_failure/report_failure")["id"]
+    asked = {"flow_runs": {"deployment_id": {"any_": [deployment]}}, "sort": "START_TIME_DESC"}
+    return list(system.call("/flow_runs/filter", asked))
+
+
+def test_a_failed_run_is_reported_once(system: System, inbox: list[dict[str, Any]]) -> None:
+    """And the message that the other side would not take is sent again."""
+    run = system.run("script_to_video", "to fail", {"request": REQUEST | {"script": "Bad [music: jazz] here."}})
+
+    assert ended(system, run) == "FAILED"
+    wait_until(lambda: [one["state_type"] for one in reports(system)] == ["COMPLETED"], "the report")
+    refused, taken = inbox
+    assert refused == taken
+    job = system.job(run.replace("-", "")[:24])
+    assert job is not None
+    assert taken["subject"] == "BHIV could not make 'From up'"
+    lines = taken["body"].splitlines()
+    assert lines[0] == f"job: {job['id']}"
+    assert lines[1:3] == ["step: storyboard", f"error: {job['error']['message']}"]
+    assert lines[3].endswith(f"/runs/flow-run/{run}")
+    [report] = reports(system)
+    system.call(f"/flow_runs/{report['id']}", method="DELETE")
+
+
+def test_a_failure_is_nobodys_when_no_block_is_set(system: System) -> None:
+    system.run("script_to_video", "to fail again", {"request": REQUEST | {"script": "Bad [music: jazz] here."}})
+
+    [report] = wait_until(
+        lambda: [one for one in reports(system) if one["state_type"] == "COMPLETED"], "the report of nothing"
+    )
+    said = "send the message: not sent: there is no notification block named bhiv-failures"
+    wait_until(lambda: said in lines(system, report["id"]), "the line in the log")
+
+
+def test_a_run_that_is_given_up_is_failed_and_reported(system: System, inbox: list[dict[str, Any]]) -> None:
+    inbox.append({})  # so that the next is taken
+    deployment = system.call("/deployments/name/script_to_video/script_to_video")
+    made = {"deployment_id": deployment["id"], "flow_id": deployment["flow_id"], "parameters": {"request": REQUEST}}
+    gone = {"type": "CRASHED", "message": "killed"}
+    run = system.call("/flow_runs/", made | {"name": "Gone", "state": gone})["id"]
+    with closing(sqlite3.connect(system.home / "prefect" / "prefect.db", timeout=30)) as database, database:
+        database.execute("UPDATE flow_run SET run_count = 1000 WHERE id = ?", [run])
+
+    assert ended(system, system.run("reconcile_jobs", "give up", {})) == "COMPLETED"
+
+    assert system.call(f"/flow_runs/{run}")["state"]["message"] == "the run was crashed and had no job"
+    _, taken = wait_until(lambda: len(inbox) == 2 and inbox, "the message")
+    assert taken["subject"] == "BHIV could not make a video: Gone"
+
+
+def test_of_maintenance_that_was_missed_the_newest_run_is_left(system: System) -> None:
+    deployment = system.call("/deployments/name/clean_up/clean_up")["id"]
+    asked: dict[str, Any] = {}
+    asked["flow_runs"] = {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["SCHEDULED"]}}}
+    asked["sort"] = "EXPECTED_START_TIME_DESC"
+    runs = [run["id"] for run in system.call("/flow_runs/filter", asked) if run["auto_scheduled"]]
+    with closing(sqlite3.connect(system.home / "prefect" / "prefect.db", timeout=30)) as database, database:
+        # Not when it is next offered to a worker, which would take it.
+        shift = "UPDATE flow_run SET expected_start_time = datetime(expected_start_time, '-2 days') || '.000000'"
+        database.execute(f"{shift} WHERE id IN ({', '.join('?' * len(runs))})", runs)
+
+    assert ended(system, system.run("reconcile_jobs", "missed", {})) == "COMPLETED"
+
+    left = {run["id"] for run in system.call("/flow_runs/filter", asked)}
+    assert [run in left for run in runs] == [True, *[False] * (len(runs) - 1)]
+    assert len(runs) >= 3
+
+
+def test_maintenance_that_was_killed_is_set_to_crashed(system: System) -> None:
+    deployment = system.call("/deployments/name/clean_up/clean_up")
+    made = {"deployment_id": deployment["id"], "flow_id": deployment["flow_id"], "tags": []}
+    zombie = system.call("/flow_runs/", made | {"state": {"type": "RUNNING"}})["id"]
+
+    assert ended(system, system.run("reconcile_jobs", "zombie", {"rules": {"zombie_minutes": 0.0001}})) == "COMPLETED"
+
+    state = system.call(f"/flow_runs/{zombie}")["state"]
+    assert (state["type"], state["message"]) == ("CRASHED", "it was running for more than 0.0001 minutes")
 
 
 def test_a_worker_that_is_killed_is_started_again(system: System) -> None:

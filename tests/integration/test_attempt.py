@@ -248,6 +248,37 @@ def test_an_interrupted_run_says_so(workplace: Workplace, settings: Settings, re
     assert error.category == "interrupted"
 
 
+@pytest.mark.parametrize(("cancelled", "state"), [(True, "cancelled"), (False, "queued")])
+def test_a_job_that_a_worker_could_run_again_waits_for_that_unless_it_was_cancelled(
+    workplace: Workplace, settings: Settings, request_: RenderRequest, cancelled: bool, state: str
+) -> None:
+    with (
+        pytest.raises(SystemExit),
+        attempted(workplace, settings, request_, Progress(), "a-run", resumable=True, was_cancelled=lambda: cancelled),
+    ):
+        raise SystemExit
+
+    assert job(settings, request_).state == state
+    assert metadata(workplace)["error"]["message"] == (
+        "cancelled in Prefect" if cancelled else "the run was asked to end"
+    )
+
+
+def test_a_failed_run_does_not_ask_whether_it_was_cancelled(
+    workplace: Workplace, settings: Settings, request_: RenderRequest
+) -> None:
+    def unasked() -> bool:
+        raise AssertionError("nobody has stopped it")
+
+    with (
+        pytest.raises(ZeroDivisionError),
+        attempted(workplace, settings, request_, Progress(), resumable=True, was_cancelled=unasked),
+    ):
+        raise ZeroDivisionError
+
+    assert job(settings, request_).state == "failed"
+
+
 def kill(workplace: Workplace, settings: Settings, request: RenderRequest) -> Begun:
     """Leave what a killed run leaves: its note, and a lease that lasts."""
     with open_catalog(settings) as catalog:

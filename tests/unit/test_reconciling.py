@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from bhiv.catalog.views import JobView
-from bhiv.reconciling import ReconcileRules, Run, judge, judge_run
+from bhiv.reconciling import ReconcileRules, Run, judge, judge_maintenance, judge_run
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(hours=1)
@@ -68,10 +68,19 @@ def test_a_job_whose_run_is_not_known_is_ended() -> None:
 
 def test_a_run_that_crashed_before_it_began_is_run_again_a_few_times() -> None:
     assert judge_run(run("CRASHED"), NOW, RULES, 5).fate == "resume"
-    assert judge_run(run("CRASHED", count=5), NOW, RULES, 5).fate == "leave"
+    assert judge_run(run("CRASHED", count=5), NOW, RULES, 5).fate == "fail"
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "PENDING"])
 def test_a_run_that_goes_on_without_a_job_is_run_again_after_a_while(state: str) -> None:
     assert judge_run(run(state), NOW, RULES, 5).fate == "resume"
     assert judge_run(run(state, since=NOW), NOW, RULES, 5).fate == "leave"
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "PENDING"])
+def test_maintenance_that_goes_on_for_too_long_counts_as_killed(state: str) -> None:
+    verdict = judge_maintenance(run(state), NOW, RULES)
+
+    assert (verdict.fate, verdict.name) == ("crash", "run r")
+    assert verdict.reason == f"it was {state.lower()} for more than 30 minutes"
+    assert judge_maintenance(run(state, since=NOW - timedelta(minutes=29)), NOW, RULES).fate == "leave"

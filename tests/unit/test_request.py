@@ -33,3 +33,17 @@ def test_an_empty_script_is_still_a_script() -> None:
 def test_one_source_is_needed(given: dict[str, object]) -> None:
     with pytest.raises(PlanError, match="either a script or a plan"):
         make_request(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "title"),
+    [
+        ({"script": "The river\n\nIt runs to the sea."}, "The river"),
+        ({"script": "# The river\n\nIt runs to the sea.", "name": "river.md"}, "The river"),
+        ({"script": "The river\n\nIt runs to the sea.", "title": "Another"}, "Another"),
+        ({"script": "It runs to the sea.", "name": "river"}, "river"),
+        ({"script": "[music: jazz]", "name": "river"}, "river"),
+    ],
+)
+def test_a_run_is_shown_under_the_title_that_its_video_will_have(given: dict[str, str], title: str) -> None:
+    assert RenderRequest.model_validate(given).shown_title == title

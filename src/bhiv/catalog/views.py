@@ -58,6 +58,12 @@ def get(catalog: Catalog, job_id: str) -> JobView | None:
     return found[0] if found else None
 
 
+def of_run(catalog: Catalog, flow_run_id: str) -> JobView | None:
+    """Return the job that a Prefect run has made, or makes, or was the last to try; None when there is none."""
+    found = _views(catalog, _select(Job.flow_run_id == flow_run_id))
+    return found[0] if found else None
+
+
 def recent(catalog: Catalog, state: State | None = None, limit: int = 20) -> list[JobView]:
     """Return the jobs that changed last, newest first, of one state or of all; never more than 1,000."""
     query = _select() if state is None else _select(Job.state == state)
