@@ -53,6 +53,7 @@ def submit(connection: Connection, order: Order) -> Submitted:
 
     Raises:
         IdempotencyConflict: the key was used for another order.
+        JobStateConflict: the order names a job that is there and is another.
         InputRefused: the content has another script.
     """
     scope, request = order.api_key_id or _NOBODY, order.request
@@ -61,11 +62,11 @@ def submit(connection: Connection, order: Order) -> Submitted:
         query = select(IdempotencyKey.fingerprint, Job.id, Job.content_id).join(Job, Job.id == IdempotencyKey.job_id)
         if (before := connection.execute(query.where(*same)).one_or_none()) is not None:
             if before.fingerprint != order.fingerprint:
-                raise IdempotencyConflict(
-                    f"the idempotency key {order.idempotency_key!r} was used for another request; take a new one"
-                )
+                raise IdempotencyConflict("this idempotency key was used for another request; take a new one")
             return Submitted(job_id=before.id, content_id=before.content_id, is_new=False)
     if not ledger.enter(connection, request, order.api_key_id):
+        if _locked(connection, request.job_id).request != ledger.kept_request(request):
+            raise JobStateConflict("there is another job of this id; leave job_id out to make a new one")
         return Submitted(job_id=request.job_id, content_id=request.content_id, is_new=False)
     moment = now(connection)
     if order.idempotency_key is not None:
@@ -73,6 +74,13 @@ def submit(connection: Connection, order: Order) -> Submitted:
         insert(connection, IdempotencyKey, values | {"job_id": request.job_id, "created_at": moment})
     outbox.put(connection, "run", {"key": request.job_id}, moment, job_id=request.job_id)
     return Submitted(job_id=request.job_id, content_id=request.content_id, is_new=True)
+
+
+def is_known(catalog: Catalog, order: Order) -> bool:
+    """Whether the order's idempotency key was used before, for this order or another."""
+    same = IdempotencyKey.scope == (order.api_key_id or _NOBODY), IdempotencyKey.key == order.idempotency_key
+    with catalog.reading() as connection:
+        return connection.scalar(select(IdempotencyKey.job_id).where(*same)) is not None
 
 
 def add_callback(connection: Connection, job_id: str, url: str, secret: str | None) -> str:
@@ -100,21 +108,27 @@ def add_callback(connection: Connection, job_id: str, url: str, secret: str | No
 
 
 def started(connection: Connection, letter: Letter, run_id: str) -> None:
-    """Note that a letter's job is with Prefect now; a run whose job was cancelled meanwhile is cancelled there."""
+    """Note that a letter's job is with Prefect now.
+
+    A run whose job was cancelled meanwhile is cancelled there, even when the job waits again: another letter starts
+    another run.
+    """
     assert letter.job_id is not None
-    outbox.done(connection, letter.id)
-    job = _locked(connection, letter.job_id)
-    ledger.note_run(connection, letter.job_id, run_id)
-    if job.state == "cancelled":
+    _locked(connection, letter.job_id)
+    if outbox.waits(connection, letter.id):
+        ledger.note_run(connection, letter.job_id, run_id)
+    else:
         outbox.put(connection, "cancel", {"flow_run_id": run_id}, now(connection), job_id=letter.job_id)
+    outbox.done(connection, letter.id)
 
 
 def refuse(connection: Connection, letter: Letter, reason: str) -> None:
     """End a letter's job as failed, because no run of it can be started."""
     assert letter.job_id is not None
-    outbox.give_up(connection, letter.id, reason)
     job = _locked(connection, letter.job_id)
-    if job.state == "queued":
+    waits = outbox.waits(connection, letter.id)
+    outbox.give_up(connection, letter.id, reason)
+    if waits and job.state == "queued":
         lease = ledger.overtake(connection, letter.job_id)
         ledger.end(connection, lease, "failed", _ending(connection, letter.job_id, job, "refused", reason))
 
@@ -199,7 +213,7 @@ def _locked(connection: Connection, job_id: str) -> _Row:
     columns = [Job.__table__.columns[name] for name in _Row.model_fields]
     row = connection.execute(select(*columns).where(Job.id == job_id).with_for_update()).mappings().one_or_none()
     if row is None:
-        raise JobMissing(f"there is no job {job_id!r}")
+        raise JobMissing("there is no such job")
     return _Row.model_validate(dict(row))
 
 

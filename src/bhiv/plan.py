@@ -150,7 +150,7 @@ def refusal(error: ValidationError) -> PlanError:
     message = first["msg"].removeprefix("Value error, ")
     match first["type"]:
         case "extra_forbidden":
-            message = "is not a field of a plan; remove it or check the spelling"
+            message = "is not a field here; remove it or check the spelling"
         case "missing":
             message = "is missing"
         case "json_invalid":

@@ -8,11 +8,14 @@ from http import HTTPStatus
 from typing import Any
 
 import httpx
+from anyio import to_thread
 
 from bhiv.errors import RunFailed, ServerUnavailable
 from bhiv.prefect_server import Server
 
 _SECONDS = 20.0
+#: For who only wants to know whether it is there, and has somebody waiting.
+_LOOK_SECONDS = 3.0
 
 
 class RunRefused(RunFailed):
@@ -53,7 +56,7 @@ class PrefectApi:
     async def answers(self) -> bool:
         """Whether the server is there."""
         try:
-            await self._ask("GET", "/health")
+            await self._ask("GET", "/health", seconds=_LOOK_SECONDS)
         except ServerUnavailable:
             return False
         return True
@@ -65,9 +68,10 @@ class PrefectApi:
         if client is not None:
             await client.aclose()
 
-    async def _ask(self, method: str, path: str, body: Any = None) -> Any:
+    async def _ask(self, method: str, path: str, body: Any = None, seconds: float = _SECONDS) -> Any:
+        client = await self._connected()
         try:
-            answer = await self._connected().request(method, path, json=body)
+            answer = await client.request(method, path, json=body, timeout=seconds)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             await self.close()
             raise ServerUnavailable(f"the Prefect server does not answer: {error or type(error).__name__}") from error
@@ -82,11 +86,13 @@ class PrefectApi:
             raise ServerUnavailable(f"the Prefect server does not know {path}; `bhiv up` deploys what it needs")
         raise ServerUnavailable(f"the Prefect server answers {answer.status_code} to {path}")
 
-    def _connected(self) -> httpx.AsyncClient:
+    async def _connected(self) -> httpx.AsyncClient:
         if self._client is None:
-            server = self._find()
+            # It asks the server, which may be silent for seconds.
+            server = await to_thread.run_sync(self._find)
+        if self._client is None:
             if server is None:
                 raise ServerUnavailable("there is no Prefect server; `bhiv up` starts one")
             self.ui_url = server.ui_url
-            self._client = httpx.AsyncClient(base_url=server.api_url, timeout=_SECONDS, trust_env=False)
+            self._client = httpx.AsyncClient(base_url=server.api_url, trust_env=False)
         return self._client

@@ -1,4 +1,4 @@
-"""Catalogs of the test's own, in SQLite and in a real PostgreSQL server that all tests share."""
+"""Catalogs of the test's own, in SQLite and in a real PostgreSQL server that all tests share; and the service."""
 
 import importlib.util
 import shutil
@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+import httpx
 import psycopg
 import pytest
 
 from bhiv.catalog import Catalog, open_catalog
 from bhiv.settings import Settings
 from tests.conftest import REQUIRE_ALL
+from tests.servers.service import WIDE, RunningService, running_service
 
 
 @dataclass(frozen=True)
@@ -78,3 +80,19 @@ def catalog(either: Settings) -> Iterator[Catalog]:
     """A new catalog, once of each kind."""
     with open_catalog(either) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[RunningService]:
+    """The service as a process, without Prefect: what it accepts waits. Its tests share it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="bhiv-service-") as folder,
+        running_service(Path(folder), **WIDE) as started,
+    ):
+        yield started
+
+
+@pytest.fixture
+def client(service: RunningService) -> httpx.Client:
+    """Asks the service, with a key that opens everything."""
+    return service.client()

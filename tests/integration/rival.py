@@ -25,6 +25,10 @@ def main(what: str, job: str = "", owner: str = "", times: str = "1") -> None:
         wait()
         open_catalog(load_settings()).close()
         answer = "opened"
+    elif what == "alone":
+        with open_catalog(load_settings()) as catalog, catalog.alone("dispatch") as held:
+            wait()
+            answer = str(held)
     else:
         with open_catalog(load_settings()) as catalog:
             wait()

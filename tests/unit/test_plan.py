@@ -34,7 +34,7 @@ def test_a_printed_plan_is_read_back_equal() -> None:
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"colour": "red"}, "colour: is not a field of a plan"),
+        ({"colour": "red"}, "colour: is not a field here"),
         ({"scenes": []}, "scenes: "),
         ({"scenes": [SCENE | {"duration_seconds": 11}]}, "scenes.0.duration_seconds: "),
         ({"scenes": [SCENE | {"duration_seconds": 0.5}]}, "scenes.0.duration_seconds: "),

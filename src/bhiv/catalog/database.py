@@ -50,6 +50,12 @@ class Catalog:
             yield connection
 
     @contextmanager
+    def part(self, connection: Connection) -> Iterator[None]:
+        """Make a part of a transaction that an error undoes alone; errors as with `writing`."""
+        with explained(self._engine), connection.begin_nested():
+            yield
+
+    @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yield a transaction that only reads, and that waits for no writer; errors as with `writing`."""
         with explained(self._engine), self._engine.execution_options(reads_only=True).begin() as connection:

@@ -67,7 +67,7 @@ def enter(connection: Connection, request: RenderRequest, api_key_id: str | None
         "lease_token": 0,
         "created_at": moment,
         "updated_at": moment,
-        "request": request.model_dump(mode="json", exclude={"script"}, exclude_none=True),
+        "request": kept_request(request),
         "api_key_id": api_key_id,
     }
     is_new = add(connection, Job, job)
@@ -77,6 +77,11 @@ def enter(connection: Connection, request: RenderRequest, api_key_id: str | None
             callback = {"id": new_id(), "job_id": request.job_id, "url": request.callback, "created_at": moment}
             insert(connection, Callback, callback)
     return is_new
+
+
+def kept_request(request: RenderRequest) -> dict[str, Any]:
+    """Return a request as its job keeps it: without the script, which its content has."""
+    return request.model_dump(mode="json", exclude={"script"}, exclude_none=True)
 
 
 def claim(catalog: Catalog, job_id: str, owner: str, seconds: float, flow_run_id: str | None = None) -> Lease | None:

@@ -129,6 +129,12 @@ def revive(connection: Connection, letter: str) -> bool:
     return connection.execute(update(Outbox).where(Outbox.id == letter).values(**values)).rowcount == 1
 
 
+def waits(connection: Connection, letter: str) -> bool:
+    """Whether it is still to be sent, and was neither sent nor withdrawn."""
+    query = select(Outbox.due_at).where(Outbox.id == letter)
+    return connection.scalar(query) is not None
+
+
 def withdraw(connection: Connection, job_id: str, kind: Kind) -> bool:
     """Take back what of that kind a job has waiting; return whether there was any."""
     waiting = Outbox.job_id == job_id, Outbox.kind == kind, Outbox.due_at.is_not(None)

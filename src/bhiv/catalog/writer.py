@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import Connection
 
 from bhiv.catalog.database import Catalog
-from bhiv.errors import BhivError, CatalogUnavailable
+from bhiv.errors import CatalogUnavailable
 
 T = TypeVar("T")
 
@@ -35,6 +35,7 @@ class Writer:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._ending, self._has_ended = threading.Lock(), False
         self._thread = threading.Thread(target=self._work, name="catalog writer", daemon=True)
 
     def write(self, do: Callable[[Connection], T]) -> Future[T]:
@@ -44,7 +45,11 @@ class Writer:
         written.
         """
         told: Future[T] = Future()
-        self._waiting.put(_Write(do, told))
+        with self._ending:
+            if self._has_ended:
+                told.set_exception(CatalogUnavailable("the catalog is closed; the process ends"))
+            else:
+                self._waiting.put(_Write(do, told))
         return told
 
     def __enter__(self) -> "Writer":
@@ -53,7 +58,9 @@ class Writer:
 
     def __exit__(self, *_: object) -> None:
         """Write what waits, then end."""
-        self._waiting.put(None)
+        with self._ending:
+            self._has_ended = True
+            self._waiting.put(None)
         self._thread.join()
 
     def _work(self) -> None:
@@ -83,10 +90,14 @@ class Writer:
             with self._catalog.writing() as connection:
                 for write in writes:
                     try:
-                        with connection.begin_nested():
-                            results.append((write, write.do(connection)))
-                    except BhivError as error:
+                        with self._catalog.part(connection):
+                            result = write.do(connection)
+                    except CatalogUnavailable:
+                        raise
+                    except Exception as error:  # noqa: BLE001 - one asker's mistake is not another's
                         write.told.set_exception(error)
+                    else:
+                        results.append((write, result))
         except Exception as error:  # noqa: BLE001 - a thread's border: whoever asked is told
             for write in writes:
                 if not write.told.done():

@@ -15,6 +15,7 @@ from bhiv.service import health, problems, render
 from bhiv.service.auth import is_loopback
 from bhiv.service.documents import describe
 from bhiv.service.state import opened
+from bhiv.service.wire import Protocol, TooLargeAsProblem
 from bhiv.settings import Settings
 
 _SUMMARY = "Turns scripts into narrated, illustrated, captioned videos."
@@ -40,6 +41,7 @@ def make_app(settings: Settings) -> FastAPI:
     problems.install(app)
     describe(app)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
+    app.add_middleware(TooLargeAsProblem)
     return app
 
 
@@ -55,7 +57,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     with listening(settings) as listener:
         config = uvicorn.Config(
             make_app(settings), log_level="warning", access_log=False, lifespan="on", server_header=False,
-            timeout_graceful_shutdown=_PARTING_SECONDS, ws="none",
+            timeout_graceful_shutdown=_PARTING_SECONDS, ws="none", http=Protocol,
         )  # fmt: skip
         host, port = listener.getsockname()[:2]
         say(f"http://{f'[{host}]' if ':' in host else host}:{port}")

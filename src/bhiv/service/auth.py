@@ -4,6 +4,7 @@ import ipaddress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic, time
+from urllib.parse import urlsplit
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
@@ -29,7 +30,7 @@ class Gate:
 
     def __init__(self, settings: Settings, catalog: Catalog, writer: Writer) -> None:
         self._settings, self._catalog, self._writer = settings, catalog, writer
-        self._beliefs: dict[str, tuple[float, KeyView | None]] = {}
+        self._beliefs: dict[str, tuple[float, KeyView]] = {}
         self._noted: dict[str, float] = {}
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._rate = RateLimitItemPerMinute(settings.rate_limit_per_minute)
@@ -70,9 +71,13 @@ class Gate:
 
     def _believed(self, given: str) -> KeyView | None:
         now = monotonic()
-        since, key = self._beliefs.get(given, (0.0, None))
-        if key is None or now - since > _BELIEF_SECONDS:
+        known = self._beliefs.get(given)
+        key = known[1] if known else None
+        if known is None or now - known[0] > _BELIEF_SECONDS:
             key = api_keys.check(self._catalog, given)
+            if key is None:  # not kept: anybody could fill the memory with guesses
+                self._beliefs.pop(given, None)
+                return None
             if len(self._beliefs) >= _MOST_BELIEFS:
                 self._beliefs.clear()
             self._beliefs[given] = (now, key)
@@ -112,5 +117,9 @@ def _given(request: Request) -> str:
 
 def _refuse_strange_hosts(request: Request) -> None:
     # Without keys, a web page that the user visits must not get in under a name that leads to this machine.
-    if not is_loopback(request.url.hostname or ""):
+    try:
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    except ValueError:
+        host = ""
+    if not is_loopback(host):
         raise Problem(421, "wrong host", "without API keys the service answers to loopback addresses only")

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem details: what happened and what to do, never what was sent."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -8,9 +9,9 @@ from typing import Any
 import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from bhiv.errors import (
@@ -27,6 +28,7 @@ from bhiv.errors import (
     ServerUnavailable,
     StorageUnavailable,
 )
+from bhiv.plan import refusal
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_SECONDS = "5"
@@ -45,6 +47,7 @@ _KINDS: Sequence[tuple[type[BhivError], int, str]] = (
     (DiskFull, 507, "no space left"),
 )
 
+_FIELD = re.compile(r"[A-Za-z0-9_.]{0,100}")
 _log = logging.getLogger(__name__)
 
 
@@ -85,7 +88,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(BhivError, _refusal)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(ValidationError, _broken)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _mistake)
 
 
@@ -106,8 +111,10 @@ async def _refusal(request: Request, error: Exception) -> Response:
     for kind, status, title in _KINDS:
         if isinstance(error, kind):
             headers = {"Retry-After": _RETRY_SECONDS} if status in {429, 503} else {}
-            field = error.field if isinstance(error, PlanError) else ""
-            return answer(status, title, str(error), headers, field)
+            field, detail = error.field if isinstance(error, PlanError) else "", str(error)
+            if not _FIELD.fullmatch(field):  # a name that nobody here has given
+                field, detail = "", detail.removeprefix(f"{field}: ")
+            return answer(status, title, detail, headers, field)
     return await _mistake(request, error)
 
 
@@ -118,9 +125,18 @@ async def _invalid(_: Request, error: Exception) -> Response:
     return answer(422, "refused", f"{field or 'the request'}: {first['msg']}", field=field)
 
 
+async def _broken(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ValidationError)
+    return await _refusal(request, refusal(error))
+
+
 async def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return answer(error.status_code, HTTPStatus(error.status_code).phrase.lower(), None, error.headers)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    return Response(None, 400)  # to nobody
 
 
 async def _mistake(request: Request, error: Exception) -> Response:

@@ -3,17 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
+from itertools import count
 from typing import Any
 
+from anyio import to_thread
 from fastapi import APIRouter
-from fastapi.responses import EventSourceResponse
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from bhiv import jobs
 from bhiv.api_keys import KeyView
-from bhiv.errors import PlanError
+from bhiv.errors import CatalogUnavailable, PlanError
 from bhiv.jobs import Order
 from bhiv.plan import CALLBACK, Contract, RenderPlan
 from bhiv.request import RenderRequest, make_plan, make_request
@@ -29,7 +30,12 @@ _READS, _WRITES = needs("render:read"), needs("render:write")
 
 _MOST_KEY = 255
 _FOLLOW_SECONDS = 0.5
+_EVENTS = "text/event-stream"
+#: Proxies cut what is silent for a minute.
+_LOOKS_A_SIGN = 30
 _POLL_SECONDS = "2"
+#: A script of this size is checked in ten milliseconds; a megabyte takes half a second.
+_QUICK_BYTES = 20_000
 
 
 class Accepted(Contract):
@@ -69,18 +75,23 @@ async def submit(request: Request) -> Response:
     """
     key = admit(request, "render:write")
     values = await json_body(request)
-    return await accept(service_of(request), key, values, request.headers.get("idempotency-key"))
+    quick = len(await request.body()) <= _QUICK_BYTES
+    return await accept(service_of(request), key, values, request.headers.get("idempotency-key"), quick=quick)
 
 
-async def accept(service: Service, key: KeyView, values: Any, idempotency_key: str | None) -> Response:
-    """Check what is asked for, accept it and say so.
+async def accept(
+    service: Service, key: KeyView, values: Any, idempotency_key: str | None, *, quick: bool = False
+) -> Response:
+    """Check what is asked for, accept it and say so; with `quick`, checking it holds nobody else up.
 
     Raises:
         InputRefused: it can't be rendered; nothing was accepted.
         QueueFull: too many jobs wait.
     """
-    order = order_of(service, key, values, idempotency_key)
-    service.queue.enter(order.api_key_id)
+    checked = partial(order_of, service, key, values, idempotency_key)
+    order = checked() if quick else await to_thread.run_sync(checked)
+    if not await _is_repeated(service, order):
+        service.queue.enter(order.api_key_id)
     submitted = await service.write(partial(jobs.submit, order=order))
     service.dispatcher.wake()
     status = "pending"
@@ -94,6 +105,11 @@ async def accept(service: Service, key: KeyView, values: Any, idempotency_key: s
     }
     headers = {"Location": f"/render/{submitted.job_id}/status", "Retry-After": _POLL_SECONDS}
     return JSONResponse(body, 202 if submitted.is_new else 200, headers)
+
+
+async def _is_repeated(service: Service, order: Order) -> bool:
+    # Who asks again after a lost answer must learn of the job, also when no more are taken.
+    return order.idempotency_key is not None and jobs.is_known(service.catalog, order)
 
 
 def order_of(service: Service, key: KeyView, values: Any, idempotency_key: str | None) -> Order:
@@ -110,6 +126,7 @@ def order_of(service: Service, key: KeyView, values: Any, idempotency_key: str |
     given = {"plan": values} if "scenes" in values else values
     if not given.get("plan") and "script" not in given:
         raise PlanError("needs `scenes`, those of a plan, or `script`")
+    _count_scenes(given.get("plan"), service.settings.max_scenes)
     request = make_request(given)
     make_plan(request, service.settings)
     return Order(
@@ -118,6 +135,13 @@ def order_of(service: Service, key: KeyView, values: Any, idempotency_key: str |
         api_key_id=None if key.id == "-" else key.id,
         idempotency_key=idempotency_key,
     )
+
+
+def _count_scenes(plan: Any, most: int) -> None:
+    # Before they are looked at one by one.
+    scenes = plan.get("scenes") if isinstance(plan, dict) else None
+    if isinstance(scenes, list) and len(scenes) > most:
+        raise PlanError(f"has {len(scenes)} scenes; at most {most} are allowed", "scenes")
 
 
 _STATUS_PARAMETERS = [
@@ -151,15 +175,22 @@ async def status(request: Request) -> Response:
     headers = {"ETag": answer.etag, "Cache-Control": "no-cache"}
     if not answer.is_final:
         headers["Retry-After"] = _POLL_SECONDS
-    if request.headers.get("if-none-match") == answer.etag:
+    if _has(request.headers.get("if-none-match"), answer.etag):
         return Response(None, 304, headers)
     return Response(answer.body, 200, headers, "application/json")
 
 
+def _has(etags: str | None, etag: str) -> bool:
+    """Whether an If-None-Match names the ETag; proxies make it a weak one."""
+    return etags is not None and (
+        etags == etag or any(one.strip().removeprefix("W/") in {etag, "*"} for one in etags.split(","))
+    )
+
+
 @router.get(
     "/render/{job_id}/events",
-    response_class=EventSourceResponse,
-    responses=responses(404),
+    response_class=Response,
+    responses={**responses(404), 200: {"content": {_EVENTS: {"schema": {"type": "string"}}}}},
     openapi_extra=_READS,
 )
 async def events(request: Request, job_id: str) -> Response:
@@ -167,18 +198,25 @@ async def events(request: Request, job_id: str) -> Response:
     admit(request, "render:read")
     service = service_of(request)
     service.statuses.get(job_id, service.ui_url)
-    return EventSourceResponse(_follow(service, job_id, request.headers.get("last-event-id")))
+    following = _follow(service, job_id, request.headers.get("last-event-id"))
+    # Not FastAPI's own: its routes answer an error inside the stream, after a 200.
+    return StreamingResponse(following, 200, {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}, _EVENTS)
 
 
 async def _follow(service: Service, job_id: str, seen: str | None) -> AsyncIterator[str]:
-    while True:
-        answer = service.statuses.get(job_id, service.ui_url)
+    for look in count(1):
+        try:
+            answer = service.statuses.get(job_id, service.ui_url)
+        except CatalogUnavailable:
+            return  # who follows comes again
         row = as_row(answer)
         if row["id"] != seen:
             seen = row["id"]
             yield f"id: {row['id']}\ndata: {row['data']}\n\n"
         if answer.is_final:
             return
+        if look % _LOOKS_A_SIGN == 0:
+            yield ": here\n\n"
         await asyncio.sleep(_FOLLOW_SECONDS)
 
 

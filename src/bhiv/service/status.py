@@ -102,7 +102,7 @@ class Statuses:
             return built
         version = self.version(job_id)
         if version is None:
-            raise JobMissing(f"there is no job {job_id!r}")
+            raise JobMissing("there is no such job")
         if built is None or built.etag != version:
             built = self._build(job_id, ui_url, history=history)
         self._built[job_id, history] = seen, built
@@ -114,7 +114,7 @@ class Statuses:
         """Return only the job's state; raises JobMissing."""
         job = views.get(self._catalog, job_id)
         if job is None:
-            raise JobMissing(f"there is no job {job_id!r}")
+            raise JobMissing("there is no such job")
         return _state(job.state)
 
     def version(self, job_id: str) -> str | None:
