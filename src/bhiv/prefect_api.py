@@ -89,7 +89,7 @@ class PrefectApi:
     async def _connected(self) -> httpx.AsyncClient:
         if self._client is None:
             # It asks the server, which may be silent for seconds.
-            server = await to_thread.run_sync(self._find)
+            server = await to_thread.run_sync(self._find, abandon_on_cancel=True)
         if self._client is None:
             if server is None:
                 raise ServerUnavailable("there is no Prefect server; `bhiv up` starts one")

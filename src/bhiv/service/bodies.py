@@ -1,6 +1,7 @@
 """Reading request bodies: JSON that is not what it should be is refused, whatever it holds."""
 
 import re
+from math import isfinite
 from typing import Any
 
 from pydantic_core import from_json
@@ -10,6 +11,8 @@ from bhiv.service.problems import Problem
 
 _JSON = "application/json"
 _MOST_VALUES = 50_000
+#: What the parser may read as infinity.
+_GREAT = re.compile(rb"[0-9][eE]\+?[0-9]{3}|[0-9]{300}")
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
 
 
@@ -23,6 +26,8 @@ async def json_body(request: Request) -> Any:
     """
     if media_type(request) != _JSON:
         raise Problem(415, "unsupported media type", f"send {_JSON}")
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Problem(415, "unsupported content encoding", "send the body as it is, without compression")
     return parse_json(await request.body())
 
 
@@ -32,9 +37,25 @@ def parse_json(data: bytes) -> Any:
     if data.count(b",") > _MOST_VALUES and _TEXT.sub(b"", data).count(b",") > _MOST_VALUES:
         raise Problem(413, "too large", f"the body holds more than {_MOST_VALUES:,} values")
     try:
-        return from_json(data, allow_inf_nan=False)
+        value = from_json(data, allow_inf_nan=False)
     except ValueError as error:
         raise Problem(400, "not JSON", f"the body is not JSON: {error}") from None
+    if _GREAT.search(data) and _holds_infinity(value):
+        raise Problem(400, "not JSON", "the body holds a number that is too great")
+    return value
+
+
+def _holds_infinity(value: Any) -> bool:
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case float(number) if not isfinite(number):
+                return True
+            case dict(values):
+                waiting.extend(values.values())
+            case list(values):
+                waiting.extend(values)
+    return False
 
 
 def media_type(request: Request) -> str:
