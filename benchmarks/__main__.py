@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import dispatch, encoder_ratio, growth, overhead, service
+from benchmarks import dispatch, encoder_ratio, growth, overhead, service, service_kills
 
 _ALL = {
     "encoder_ratio": encoder_ratio,
@@ -10,6 +10,7 @@ _ALL = {
     "growth": growth,
     "dispatch": dispatch,
     "service": service,
+    "service_kills": service_kills,
 }
 
 for name in sys.argv[1:] or _ALL:

@@ -36,7 +36,7 @@ _ROLES = ("server", "up", "worker", "forkserver", "run", "ffmpeg", "espeak")
 _ROLE_SECONDS = 20.0
 #: A dead run counts as dead sooner than an operator would have it, so that one need not wait.
 _SOON = {"pending_minutes": 0.25, "silent_minutes": 0.25}
-_SETTINGS = {"BHIV_LEASE_SECONDS": "5", "BHIV_JOB_ATTEMPTS": "1000", "BHIV_ENCODERS": "2"}
+_SETTINGS = {"BHIV_LEASE_SECONDS": "5", "BHIV_JOB_ATTEMPTS": "1000", "BHIV_ENCODERS": "2", "BHIV_SERVICE_PORT": "0"}
 
 
 @dataclass
@@ -188,6 +188,7 @@ def _role(cmdline: list[str]) -> str:
         ("ffmpeg", "ffmpeg"),
         ("espeak", "espeak"),
         ("bhiv up", "up"),
+        ("bhiv.cli serve", "service"),
         ("deployments.fork", "forkserver"),
         ("warm_worker", "worker"),
     ):

@@ -1,7 +1,8 @@
-"""The whole system on one machine: server, blocks, deployments and a worker, watched until it is told to stop."""
+"""The whole system on one machine: server, blocks, deployments, worker and service, watched until told to stop."""
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from bhiv.errors import RunFailed
 from bhiv.prefect_server import Server
+from bhiv.service.app import first_key, listening
 from bhiv.settings import Settings, inherited_environment, settings_environment
 from blocks.defaults import register
 from deployments.warm_process import ensure_pool
@@ -20,6 +22,9 @@ POOL = "bhiv"
 
 _LOOK_SECONDS = 0.5
 _STOP_SECONDS = 15.0
+_SERVICE_SECONDS = 60.0
+#: Where those addresses are reached that mean all of this machine's.
+_HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not listened on
 #: Waits before a part that has died is started again: longer each time, from the start after a good minute.
 _PAUSES = (0.5, 2.0, 5.0, 15.0)
 _GOOD_SECONDS = 60.0
@@ -40,21 +45,58 @@ def up(settings: Settings, server: Server, say: Say) -> None:
     for name, new in register(settings).items():
         say("blocks", f"{name} {'written from the environment' if new else 'kept'}")
     argv = [sys.executable, "-m", "deployments.warm_worker", "--pool", POOL, "--parent", str(os.getpid())]
-    worker = Part("worker", argv, environment, settings.home / "logs")
+    logs = settings.home / "logs"
+    parts = [Part("worker", argv, environment, logs)]
     try:
         ensure_pool(POOL)
         remove_missed_runs()
-        worker.start()
+        parts[0].start()
         say("worker", f"takes runs of the pool {POOL}")
         deploy(environment)
         say("deployments", "as prefect.yaml has them")
+        parts.append(start_service(settings, environment, logs, say))
         say("ready", "end with Ctrl-C")
         while True:
             time.sleep(_LOOK_SECONDS)
-            if (code := worker.restart_if_ended()) is not None:
-                say("worker", f"ended with code {code}; started again")
+            for part in parts:
+                if (code := part.restart_if_ended()) is not None:
+                    say(part.name, f"ended with code {code}; started again")
     finally:
-        worker.stop()
+        # The service first: what it accepts meanwhile is kept for the next start.
+        for part in reversed(parts):
+            part.stop()
+
+
+def start_service(settings: Settings, environment: dict[str, str], logs: Path, say: Say) -> "Part":
+    """Start the service on an address that stays the same when it is started again; tell it, and a first key.
+
+    Raises:
+        RunFailed: it does not start; the message holds its last words.
+        ServiceUnavailable: its port can't be had.
+    """
+    if key := first_key(settings):
+        say("key", f"{key}  opens everything; it is shown this once")
+    with listening(settings) as listener:  # refused here, in words of its own, where it can't be had
+        host, port = settings.service_host, listener.getsockname()[1]
+    argv = [sys.executable, "-m", "bhiv.cli", "serve", "--parent", str(os.getpid())]
+    part = Part("service", argv, environment | {"BHIV_SERVICE_PORT": str(port)}, logs)
+    part.start()
+    deadline = time.monotonic() + _SERVICE_SECONDS
+    while not _listens(host, port):
+        if part.has_ended() or time.monotonic() > deadline:
+            part.stop()
+            raise RunFailed(f"the service does not start: {part.last_words()}")
+        time.sleep(_LOOK_SECONDS / 5)
+    say("service", f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    return part
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((_HERE.get(host, host), port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def deploy(environment: dict[str, str]) -> None:
@@ -104,6 +146,15 @@ class Part:
         code = self._process.returncode
         self.start()
         return code
+
+    def has_ended(self) -> bool:
+        """Whether it has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
+
+    def last_words(self) -> str:
+        """The last line that it has said."""
+        said = self._log.read_text(errors="replace").strip().splitlines()
+        return said[-1] if said else "it said nothing"
 
     def stop(self) -> None:
         """Ask it to end, and end it and what it started by force when it takes too long."""

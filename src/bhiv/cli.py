@@ -191,7 +191,8 @@ def worker(limit: int | None, name: str | None) -> None:
 
 
 @main.command()
-def serve() -> None:
+@click.option("--parent", type=int, hidden=True, help="Ends when this process, which has started it, has ended.")
+def serve(parent: int | None) -> None:
     """Serve the HTTP API, for other programs; `bhiv up` does so besides all else. Ctrl-C ends it."""
     with _explained():
         from bhiv.console import status_line
@@ -201,7 +202,7 @@ def serve() -> None:
         settings = load_settings()
         if key := first_key(settings):
             status_line("key", f"{key}  opens everything; it is shown this once")
-        serve(settings, lambda address: status_line("service", address))
+        serve(settings, lambda address: status_line("service", address), parent)
 
 
 @main.group()

@@ -7,11 +7,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from benchmarks.chaos import System
@@ -326,6 +327,62 @@ def test_a_worker_that_is_killed_is_started_again(system: System) -> None:
     assert ended(system, system.run("script_to_video", "after", {"request": REQUEST})) == "COMPLETED"
 
 
+def service(system: System) -> httpx.Client:
+    """Asks the service by what the start has said of it."""
+    said = (system.folder / "up.log").read_text()
+    key, address = re.search(r"^key +(\S+)", said, re.MULTILINE), re.search(r"^service +(http\S+)", said, re.MULTILINE)
+    assert key is not None
+    assert address is not None
+    headers = {"Authorization": f"Bearer {key[1]}"}
+    return httpx.Client(base_url=address[1], headers=headers, timeout=30, trust_env=False)
+
+
+def test_a_script_that_is_posted_becomes_a_video_in_the_bucket(system: System) -> None:
+    with service(system) as client:
+        accepted = client.post("/render", json=REQUEST).raise_for_status().json()
+        path = f"/render/{accepted['job_id']}/status"
+
+        told = wait_until(
+            lambda: (told := client.get(path).json())["state"] in {"success", "error"} and told, "the end of the job"
+        )
+
+        assert (told["state"], told["progress_pct"]) == ("success", 100), told
+        assert {step["state"] for step in told["steps"]} == {"done"}
+        video = system.bucket / told["final_video_url"].removeprefix("/bucket/")
+        assert video.read_bytes()[4:8] == b"ftyp"
+        assert client.get("/ready").json()["status"] == "ready"
+
+
+def test_a_job_that_is_cancelled_by_the_service_is_cancelled_in_prefect(system: System) -> None:
+    scenes = "\n\n".join(f"The wheel turns {number} times." for number in range(40))
+    with service(system) as client:
+        job = client.post("/render", json=REQUEST | {"script": scenes, "size": "1920x1080"}).json()["job_id"]
+        told = wait_until(
+            lambda: (told := client.get(f"/render/{job}/status").json())["step"] == "render" and told, "the encoders"
+        )
+
+        assert client.post(f"/render/{job}/cancel").json()["state"] == "cancelled"
+
+        assert ended(system, told["prefect_url"].rpartition("/")[2]) in {"CANCELLED", "FAILED", "COMPLETED"}
+        assert client.get(f"/render/{job}/status").json()["state"] == "cancelled"
+
+
+def test_a_service_that_is_killed_is_started_again_under_its_address(system: System) -> None:
+    [process] = system.processes()["service"]
+    process.kill()
+
+    wait_until(lambda: "service     ended" in (system.folder / "up.log").read_text(), "a new service")
+    with service(system) as client:
+
+        def lives() -> bool:
+            with suppress(httpx.TransportError):
+                return client.get("/health").is_success
+            return False
+
+        wait_until(lives, "the service")
+        assert client.post("/render", json=REQUEST | {"script": "After."}).status_code == 202
+
+
 def test_ctrl_c_ends_everything(system: System) -> None:
     """Last, for it ends what the others use."""
     system.interrupt()
@@ -339,6 +396,6 @@ def test_ctrl_c_ends_everything(system: System) -> None:
 def test_the_log_of_a_start_is_for_people(system: System) -> None:
     said = (system.folder / "up.log").read_text().splitlines()
 
-    assert [line.split()[0] for line in said[:7]] == [
-        "server", "blocks", "blocks", "blocks", "worker", "deployments", "ready",
+    assert [line.split()[0] for line in said[:9]] == [
+        "server", "blocks", "blocks", "blocks", "worker", "deployments", "key", "service", "ready",
     ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bhiv.plan import RenderPlan, Scene
 
@@ -32,7 +32,7 @@ def request(
     body: bytes = b"",
     content_type: str = _JSON,
     length: int | str | None = None,
-    **headers: str | bytes,
+    **headers: Any,
 ) -> Hostile:
     target = path if isinstance(path, bytes) else path.encode("latin-1")
     lines = [method.encode() + b" " + target + b" HTTP/1.1", b"Host: $HOST", b"Authorization: Bearer $KEY"]

@@ -115,7 +115,7 @@ def test_a_job_that_waits_is_cancelled_and_never_started(catalog: Catalog) -> No
 
 def test_a_run_that_makes_a_cancelled_job_can_write_nothing_and_is_ended(catalog: Catalog) -> None:
     job = submit(catalog).job_id
-    start(catalog, *outbox.fair_runs(catalog, 1), "a-run")
+    start(catalog, outbox.fair_runs(catalog, 1)[0], "a-run")
     lease = ledger.claim(catalog, job, "worker", 30, "a-run")
     assert lease is not None
 
@@ -160,7 +160,7 @@ def test_a_job_that_is_made_again_while_its_first_run_is_being_started_has_one_r
 @pytest.mark.parametrize("how", ["failed", "cancelled"])
 def test_what_was_not_completed_can_be_made_again(catalog: Catalog, how: str) -> None:
     job = submit(catalog).job_id
-    start(catalog, *outbox.fair_runs(catalog, 1), "first")
+    start(catalog, outbox.fair_runs(catalog, 1)[0], "first")
     ended(catalog, job, how)
 
     retry(catalog, job)

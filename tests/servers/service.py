@@ -116,7 +116,7 @@ def running_service(folder: Path, **given: Any) -> Iterator[RunningService]:
     """Start a service in an empty folder, by these settings; it is ended on leaving."""
     folder.mkdir(parents=True, exist_ok=True)
     prefect = given.pop("prefect_api_url", None) or "http://127.0.0.1:1/api"
-    own = {"home": folder / "home", "bucket_dir": folder / "bucket", "service_port": 0}
+    own: dict[str, Any] = {"home": folder / "home", "bucket_dir": folder / "bucket", "service_port": 0}
     service = RunningService(Settings(**own | given, PREFECT_API_URL=prefect), folder)
     try:
         service.start()

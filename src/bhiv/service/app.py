@@ -1,8 +1,12 @@
 """The service as an ASGI app, and the process that serves it."""
 
+import os
+import signal
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from time import sleep
 
 import uvicorn
 from fastapi import FastAPI
@@ -20,6 +24,7 @@ from bhiv.settings import Settings
 
 _SUMMARY = "Turns scripts into narrated, illustrated, captioned videos."
 _PARTING_SECONDS = 5
+_PARENT_SECONDS = 1.0
 
 
 def make_app(settings: Settings) -> FastAPI:
@@ -45,8 +50,10 @@ def make_app(settings: Settings) -> FastAPI:
     return app
 
 
-def serve(settings: Settings, say: Callable[[str], None]) -> None:
-    """Serve until the process is asked to end; requests that have begun are finished. `say` is told the address.
+def serve(settings: Settings, say: Callable[[str], None], parent: int | None = None) -> None:
+    """Serve until the process is asked to end, or its parent ends; requests that have begun are finished.
+
+    `say` is told the address. Without `parent`, nobody's end matters.
 
     Raises:
         InputRefused: without API keys, but on an address that others reach.
@@ -59,9 +66,17 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             make_app(settings), log_level="warning", access_log=False, lifespan="on", server_header=False,
             timeout_graceful_shutdown=_PARTING_SECONDS, ws="none", http=Protocol,
         )  # fmt: skip
+        if parent is not None:
+            threading.Thread(target=_end_with, args=(parent,), name="parent", daemon=True).start()
         host, port = listener.getsockname()[:2]
         say(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         uvicorn.Server(config).run([listener])
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        sleep(_PARENT_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def listening(settings: Settings) -> socket.socket:

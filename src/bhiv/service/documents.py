@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from bhiv.api_keys import Scope
-from bhiv.service.problems import ProblemDetails
+from bhiv.service.problems import ProblemDetails, responses
 
 _REFERENCE = "#/components/schemas/{model}"
 _KEYS = {
@@ -44,6 +44,9 @@ def describe(app: FastAPI) -> None:
             schemas = made.setdefault("components", {}).setdefault("schemas", {})
             schemas.update({name: schema for name, schema in defined["$defs"].items() if name not in schemas})
             made["components"]["securitySchemes"] = _KEYS
+            for operation in (one for path in made["paths"].values() for one in path.values()):
+                if "422" in operation["responses"]:  # FastAPI describes its own, which nobody is sent
+                    operation["responses"]["422"] = responses(422)[422]
             app.openapi_schema = made
         return app.openapi_schema
 
