@@ -353,6 +353,23 @@ def test_a_script_that_is_posted_becomes_a_video_in_the_bucket(system: System) -
         assert client.get("/ready").json()["status"] == "ready"
 
 
+def test_a_job_that_is_posted_while_prefect_is_gone_is_made_when_it_is_back(system: System) -> None:
+    [server] = system.processes()["server"]
+    server.kill()
+    with service(system) as client:
+        posted = client.post("/render", json=REQUEST | {"script": "A mill stands by the river."})
+        assert posted.status_code == 202
+        path = posted.headers["location"]
+
+        told = wait_until(
+            lambda: (told := client.get(path).json())["state"] in {"success", "error"} and told, "the end", seconds=120
+        )
+
+        assert told["state"] == "success", told
+        runs = system.call("/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 50})
+        assert [run["parameters"].get("request", {}).get("job_id") for run in runs].count(told["job_id"]) == 1
+
+
 def test_a_job_that_is_cancelled_by_the_service_is_cancelled_in_prefect(system: System) -> None:
     scenes = "\n\n".join(f"The wheel turns {number} times." for number in range(40))
     with service(system) as client:

@@ -82,6 +82,8 @@ _ODD = {
     "a deep object": '{"a":' * 100_000 + "1" + "}" * 100_000,
 }
 
+_MANY: dict[str, Any] = {f"X-{number}": "y" for number in range(10_000)}
+
 
 def _fields() -> Iterator[Hostile]:
     for field in RenderPlan.model_fields:
@@ -306,7 +308,7 @@ def _headers() -> Iterator[Hostile]:
             f"Last-Event-ID {event[:9]!r}", "GET", f"/render/{JOB}/events", content_type="", Last_Event_ID=event
         )
     yield request("headers of a megabyte", "GET", "/health", content_type="", X_Large="x" * 1_000_000)
-    yield request("ten thousand headers", "GET", "/nothing", content_type="", **{f"X-{n}": "y" for n in range(10_000)})
+    yield request("ten thousand headers", "GET", "/nothing", content_type="", **_MANY)
     yield raw("a header without an end", b"GET /health HTTP/1.1\r\nHost: $HOST\r\nX: " + b"x" * 3_000_000)
     yield raw("a header without a name", b"GET /health HTTP/1.1\r\nHost: $HOST\r\n: x\r\n\r\n")
     yield raw("a header without a colon", b"GET /health HTTP/1.1\r\nHost: $HOST\r\nnonsense\r\n\r\n")
@@ -320,14 +322,14 @@ def _headers() -> Iterator[Hostile]:
     yield raw("HTTP/9.9", b"GET /nothing HTTP/9.9\r\nHost: $HOST\r\n\r\n")
     yield raw("a TLS greeting", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x41" * 500)
     yield raw("noise", bytes(range(256)) * 8)
-    socket = {
+    socket: dict[str, Any] = {
         "Connection": "Upgrade",
         "Upgrade": "websocket",
         "Sec_WebSocket_Key": "eA==",
         "Sec_WebSocket_Version": "13",
     }
     yield request("a web socket", "GET", "/nothing", content_type="", **socket)
-    newer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2_Settings": "x"}
+    newer: dict[str, Any] = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2_Settings": "x"}
     yield request("an upgrade to HTTP/2", "GET", "/nothing", content_type="", **newer)
     yield request("a body that is expected", body=b"[]", Expect="100-continue")
     yield Hostile("a body and no length", request("", body=b"").head + good, ends=True)
