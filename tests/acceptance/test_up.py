@@ -366,8 +366,9 @@ def test_a_job_that_is_posted_while_prefect_is_gone_is_made_when_it_is_back(syst
         )
 
         assert told["state"] == "success", told
-        runs = system.call("/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 50})
-        assert [run["parameters"].get("request", {}).get("job_id") for run in runs].count(told["job_id"]) == 1
+        deployment = system.call("/deployments/name/script_to_video/script_to_video")["id"]
+        runs = system.call("/flow_runs/filter", {"flow_runs": {"deployment_id": {"any_": [deployment]}}})
+        assert [run["parameters"]["request"].get("job_id") for run in runs].count(told["job_id"]) == 1
 
 
 def test_a_job_that_is_cancelled_by_the_service_is_cancelled_in_prefect(system: System) -> None:
