@@ -2,9 +2,9 @@
 
 import sys
 
-from benchmarks import dispatch, encoder_ratio, growth, overhead
+from benchmarks import dispatch, encoder_ratio, growth, outage, overhead
 
-_ALL = {"encoder_ratio": encoder_ratio, "overhead": overhead, "growth": growth, "dispatch": dispatch}
+_ALL = {"encoder_ratio": encoder_ratio, "overhead": overhead, "growth": growth, "dispatch": dispatch, "outage": outage}
 
 for name in sys.argv[1:] or _ALL:
     print(f"\n{name}: {(_ALL[name].__doc__ or '').strip().splitlines()[0]}", flush=True)
