@@ -56,12 +56,14 @@ def chaos(kills: int, seed: int, pause: float = 1.5) -> Report:
     chance, report = random.Random(seed), Report()
     with _system() as system:
         jobs: list[str] = []
+        films: list[int] = []
         seen: dict[str, tuple[int, int]] = {}
         killed, reconciled = 0, time.monotonic()
         while killed < kills:
             open_jobs = [job for job in jobs if not _has_video(system, job)]
             if len(open_jobs) < _IN_FLIGHT:
-                jobs.append(_submit(system, len(jobs)))
+                films.append(_choose_film(len(jobs), films, [job in open_jobs for job in jobs]))
+                jobs.append(_submit(system, len(jobs), films[-1]))
             role = chance.choice(_ROLES)
             _wait_for(system, role)
             # What lives for a moment only is killed at once.
@@ -91,10 +93,19 @@ def _system() -> Iterator[System]:
             system.stop()
 
 
-def _submit(system: System, number: int) -> str:
+def _choose_film(number: int, films: list[int], are_open: list[bool]) -> int:
+    """Return the film that a job makes: every second job one that is finished, so that found work is killed too.
+
+    Never one that is being made: two runs that find a clip missing both encode it, which is no fault.
+    """
+    finished = {film for film, is_open in zip(films, are_open, strict=True) if not is_open}
+    finished -= {film for film, is_open in zip(films, are_open, strict=True) if is_open}
+    return max(finished) if number % 2 and finished else number
+
+
+def _submit(system: System, number: int, film: int) -> str:
     job = new_id()
-    # Scenes of their own for every second job, so that both new work and found work are killed.
-    scenes = "\n\n".join(f"Film {number // 2}, part {part}. The river runs on to the sea." for part in range(8))
+    scenes = "\n\n".join(f"Film {film}, part {part}. The river runs on to the sea." for part in range(8))
     # Large enough that a kill meets most jobs in their work and not in their start.
     request = {"script": scenes, "title": f"Film {number}", "size": "1280x720", "job_id": job}
     system.run("script_to_video", job, {"request": request | {"content_id": job}})
