@@ -17,9 +17,9 @@ help: ## show this list
 demo: setup ## render examples/lotus.txt to out/lotus.mp4
 	$(BIN)/bhiv render examples/lotus.txt -o out/lotus.mp4
 
-# Two at a time, file by file: most of the long ones wait for servers. The first files are the longest.
+# Three at a time even on two cores, file by file: the long ones wait for servers. The first files are the longest.
 test: lint ## lint, types and all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev ## ruff and mypy
 	$(BIN)/ruff check .

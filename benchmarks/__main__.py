@@ -2,13 +2,14 @@
 
 import sys
 
-from benchmarks import dispatch, encoder_ratio, growth, overhead, service, service_kills
+from benchmarks import dispatch, encoder_ratio, growth, outage, overhead, service, service_kills
 
 _ALL = {
     "encoder_ratio": encoder_ratio,
     "overhead": overhead,
     "growth": growth,
     "dispatch": dispatch,
+    "outage": outage,
     "service": service,
     "service_kills": service_kills,
 }

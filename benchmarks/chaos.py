@@ -4,10 +4,7 @@
 """
 
 import json
-import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,25 +15,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 
-from benchmarks.measuring import BHIV
 from bhiv.bucket.artifact import describe
 from bhiv.request import new_id
+from tests.servers.system import System
 
 #: Jobs that wait or run at any time.
 _IN_FLIGHT = 3
-_READY_SECONDS = 120.0
 _END_SECONDS = 240.0
 _RECONCILE_SECONDS = 6.0
 _TELL_KILLS = 10
 #: What is killed, all kinds equally often: one that only waits at the moment gets time to begin.
-_ROLES = ("server", "up", "worker", "forkserver", "run", "ffmpeg", "espeak")
+_ROLES = ("server", "up", "worker", "forkserver", "service", "run", "ffmpeg", "espeak")
 _ROLE_SECONDS = 20.0
 #: A dead run counts as dead sooner than an operator would have it, so that one need not wait.
 _SOON = {"pending_minutes": 0.25, "silent_minutes": 0.25}
-_SETTINGS = {"BHIV_LEASE_SECONDS": "5", "BHIV_JOB_ATTEMPTS": "1000", "BHIV_ENCODERS": "2", "BHIV_SERVICE_PORT": "0"}
 
 
 @dataclass
@@ -57,101 +51,19 @@ class Report:
         return not (self.lost or self.failed or self.torn or self.encoded_twice)
 
 
-class System:
-    """`bhiv up` in a home of its own, which is started again when it is the one that is killed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.home, self.bucket = folder / "home", folder / "bucket"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("BHIV_", "PREFECT_"))}
-        own = {"BHIV_HOME": str(self.home), "BHIV_BUCKET_DIR": str(self.bucket)}
-        self.environment = kept | own | _SETTINGS
-        self._up: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it unless it runs."""
-        if self._up is None or self._up.poll() is not None:
-            with (self.folder / "up.log").open("ab") as log:
-                self._up = subprocess.Popen(
-                    [BHIV, "up"], cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True
-                )
-
-    def wait_until_ready(self) -> None:
-        """Wait until it takes jobs."""
-        deadline = time.monotonic() + _READY_SECONDS
-        while b"ready" not in (self.folder / "up.log").read_bytes():
-            if time.monotonic() > deadline:
-                raise SystemExit(f"not ready in time: {(self.folder / 'up.log').read_text()}")
-            time.sleep(0.2)
-
-    def interrupt(self) -> None:
-        """End it as Ctrl-C does."""
-        if self._up is not None and self._up.poll() is None:
-            self._up.send_signal(signal.SIGINT)
-            self._up.wait(60)
-
-    def stop(self) -> None:
-        """End it, by force what does not end by itself."""
-        with suppress(subprocess.TimeoutExpired):
-            self.interrupt()
-        for processes in self.processes().values():
-            for process in processes:
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
-
-    def processes(self) -> dict[str, list[psutil.Process]]:
-        """The processes that belong to it, by what they are."""
-        found: dict[str, list[psutil.Process]] = {}
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                if process.environ().get("BHIV_HOME") == str(self.home):
-                    found.setdefault(_role(process.cmdline()), []).append(process)
-        return found
-
-    def patch(self, path: str, body: object) -> None:
-        """Change something at the Prefect server, as its UI does."""
-        self.call(path, body, "PATCH")
-
-    def call(self, path: str, body: object = None, method: str | None = None) -> Any:
-        """Ask the Prefect server, again and again while it is away."""
-        method = method or ("GET" if body is None else "POST")
-        deadline = time.monotonic() + _READY_SECONDS
-        while True:
-            with suppress(httpx.TransportError, httpx.HTTPStatusError, OSError, ValueError):
-                api = f"http://127.0.0.1:{int((self.home / 'server' / 'port').read_text())}/api"
-                answer = httpx.request(method, f"{api}{path}", json=body, timeout=30).raise_for_status()
-                return answer.json() if answer.content else None
-            if time.monotonic() > deadline:
-                raise SystemExit(f"the Prefect server does not answer {path}")
-            self.start()
-            time.sleep(0.3)
-
-    def run(self, deployment: str, key: str, parameters: dict[str, Any]) -> str:
-        """Start a run of a deployment, once for a key."""
-        found = self.call(f"/deployments/name/{deployment}/{deployment}")
-        body = {"parameters": parameters, "idempotency_key": key, "state": {"type": "SCHEDULED"}}
-        return str(self.call(f"/deployments/{found['id']}/create_flow_run", body)["id"])
-
-    def job(self, job: str) -> dict[str, Any] | None:
-        """What `bhiv status` says of a job, None when it does not know it."""
-        asked = subprocess.run(
-            [BHIV, "status", job, "--json"], cwd=self.folder, env=self.environment, capture_output=True, check=False
-        )
-        said: dict[str, Any] | None = json.loads(asked.stdout) if asked.returncode == 0 else None
-        return said
-
-
 def chaos(kills: int, seed: int, pause: float = 1.5) -> Report:
     """Kill that many processes, each after up to twice `pause` seconds, and return what came of the jobs."""
     chance, report = random.Random(seed), Report()
     with _system() as system:
         jobs: list[str] = []
+        films: list[int] = []
         seen: dict[str, tuple[int, int]] = {}
         killed, reconciled = 0, time.monotonic()
         while killed < kills:
             open_jobs = [job for job in jobs if not _has_video(system, job)]
             if len(open_jobs) < _IN_FLIGHT:
-                jobs.append(_submit(system, len(jobs)))
+                films.append(_choose_film(len(jobs), films, [job in open_jobs for job in jobs]))
+                jobs.append(_submit(system, len(jobs), films[-1]))
             role = chance.choice(_ROLES)
             _wait_for(system, role)
             # What lives for a moment only is killed at once.
@@ -181,26 +93,19 @@ def _system() -> Iterator[System]:
             system.stop()
 
 
-def _role(cmdline: list[str]) -> str:
-    line = " ".join(cmdline)
-    for word, role in (
-        ("prefect_child", "server"),
-        ("ffmpeg", "ffmpeg"),
-        ("espeak", "espeak"),
-        ("bhiv up", "up"),
-        ("bhiv.cli serve", "service"),
-        ("deployments.fork", "forkserver"),
-        ("warm_worker", "worker"),
-    ):
-        if word in line:
-            return role
-    return "run"
+def _choose_film(number: int, films: list[int], are_open: list[bool]) -> int:
+    """Return the film that a job makes: every second job one that is finished, so that found work is killed too.
+
+    Never one that is being made: two runs that find a clip missing both encode it, which is no fault.
+    """
+    finished = {film for film, is_open in zip(films, are_open, strict=True) if not is_open}
+    finished -= {film for film, is_open in zip(films, are_open, strict=True) if is_open}
+    return max(finished) if number % 2 and finished else number
 
 
-def _submit(system: System, number: int) -> str:
+def _submit(system: System, number: int, film: int) -> str:
     job = new_id()
-    # Scenes of their own for every second job, so that both new work and found work are killed.
-    scenes = "\n\n".join(f"Film {number // 2}, part {part}. The river runs on to the sea." for part in range(8))
+    scenes = "\n\n".join(f"Film {film}, part {part}. The river runs on to the sea." for part in range(8))
     # Large enough that a kill meets most jobs in their work and not in their start.
     request = {"script": scenes, "title": f"Film {number}", "size": "1280x720", "job_id": job}
     system.run("script_to_video", job, {"request": request | {"content_id": job}})

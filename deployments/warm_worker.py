@@ -5,9 +5,8 @@ import asyncio
 import signal
 
 from bhiv import process
-from bhiv.prefect_environment import client_environment
-from bhiv.prefect_server import start_server
-from bhiv.settings import Settings, adopt_prefect_environment, load_settings, settings_environment
+from bhiv.house import connected
+from bhiv.settings import Settings, load_settings, settings_environment
 
 POOL = "bhiv"
 
@@ -25,13 +24,9 @@ def run_worker(settings: Settings, *, pool: str = POOL, limit: int | None = None
     Raises:
         ServerUnavailable: the server can't be started, or the one that is set does not answer.
     """
-    server = start_server(settings).wait()
-    with server.in_use():
-        kept = settings.prefect_api_url is None
-        variables = client_environment(settings.home, server.api_url, kept=kept, verbose=True)
-        # Runs work in the checkout, where relative settings and `.env` would mean others than here.
-        ours = settings_environment(settings)
-        adopt_prefect_environment({"PREFECT_WORKER_QUERY_SECONDS": str(QUERY_SECONDS)} | variables | ours)
+    # Runs work in the checkout, where relative settings and `.env` would mean others than here.
+    ours = {"PREFECT_WORKER_QUERY_SECONDS": str(QUERY_SECONDS)} | settings_environment(settings)
+    with connected(settings, verbose=True, also=ours):
         asyncio.run(_serve(pool, limit or settings.encoders, name))
 
 

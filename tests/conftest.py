@@ -16,7 +16,7 @@ from bhiv.settings import Settings
 from bhiv.workplace import Workplace, open_workplace
 from tests.servers.ceph import ceph, missing
 from tests.servers.moto_s3 import moto
-from tests.servers.starting import S3Server
+from tests.servers.starting import S3Server, wait_until
 
 #: Under it a service that is missing fails a test; without it, it skips.
 REQUIRE_ALL = bool(os.environ.get("BHIV_REQUIRE_ALL"))
@@ -53,8 +53,14 @@ def _nothing_left_running() -> Iterator[None]:
     # What a system of several tests starts again is its own to end.
     theirs = {one.pid for known in before for one in (known, *_descendants(known))}
     left = [child for child in psutil.Process().children(recursive=True) if child.pid not in theirs]
-    alive = [child for child in psutil.wait_procs(left, timeout=2)[1] if child.status() != psutil.STATUS_ZOMBIE]
-    assert not alive, f"left running: {[child.cmdline() for child in alive]}"
+    wait_until(lambda: not any(map(_is_alive, left)), f"the end of {left}", 20)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:

@@ -3,7 +3,7 @@
 The library does not know flows, blocks and deployments; it loads them as Prefect's workers do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
@@ -17,17 +17,19 @@ _FOLDERS = {"flows", "tasks", "blocks", "deployments"}
 
 
 @contextmanager
-def connected(settings: Settings, *, verbose: bool = False) -> Iterator[Server]:
+def connected(settings: Settings, *, verbose: bool = False, also: Mapping[str, str] | None = None) -> Iterator[Server]:
     """Start or find the home's server, keep it in use for the block, and lead this process's Prefect to it.
+
+    This process's `PREFECT_*` are replaced, so prefect must not have been imported; `also` holds more variables to set.
 
     Raises:
         ServerUnavailable: there is none and none can be started.
     """
     server = start_server(settings).wait()
     with server.in_use():
-        adopt_prefect_environment(
-            client_environment(settings.home, server.api_url, kept=settings.prefect_api_url is None, verbose=verbose)
-        )
+        kept = settings.prefect_api_url is None
+        variables = client_environment(settings.home, server.api_url, kept=kept, verbose=verbose)
+        adopt_prefect_environment({**(also or {}), **variables})
         yield server
 
 

@@ -4,15 +4,28 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bhiv import ffmpeg
+from tests.servers.prefect_api import PrefectApi
+
 ROOT = Path(__file__).parent.parent.parent
 BHIV = str(Path(sys.executable).with_name("bhiv"))
+#: What processes that are started in the checkout have in their environment: as deployments, they find its code there.
+IN_CHECKOUT = {"PWD": str(ROOT), "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
+_DEPLOY = """
+from bhiv import house
+from bhiv.settings import inherited_environment, load_settings
+with house.connected(load_settings()) as server:
+    house.load("deployments.warm_process").ensure_pool("bhiv")
+    house.load("deployments.up").deploy(inherited_environment())
+    print(server.api_url)
+"""
 
 
 @dataclass(frozen=True)
@@ -100,21 +113,31 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     assert list((folder / "user").iterdir()) == [], "something was written to the user's home"
 
 
+@pytest.fixture(scope="session")
+def prefect(shared_home: dict[str, str]) -> PrefectApi:
+    """The shared home's server, with the pool and all deployments of prefect.yaml."""
+    asked = [sys.executable, "-c", _DEPLOY]
+    environment = shared_home | IN_CHECKOUT
+    said = subprocess.run(asked, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=240)
+    url = said.stdout.strip().splitlines()[-1]
+    return PrefectApi(lambda: url)
+
+
+def open_shop(folder: Path, home: Mapping[str, str], bucket: Path) -> Shop:
+    """Make the folder of a shop."""
+    folder.mkdir()
+    return Shop(folder, {**home, "BHIV_BUCKET_DIR": str(bucket)})
+
+
 @pytest.fixture
 def shop(tmp_path: Path, shared_home: dict[str, str]) -> Shop:
     """A folder of the test's own."""
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    return Shop(folder, {**shared_home, "BHIV_BUCKET_DIR": str(tmp_path / "bucket")})
+    return open_shop(tmp_path / "shop", shared_home, tmp_path / "bucket")
 
 
-@pytest.fixture
-def make_shop(tmp_path: Path, shared_home: dict[str, str]) -> Callable[[Path], Shop]:
-    """Shops with a bucket elsewhere."""
-
-    def make(bucket: Path) -> Shop:
-        folder = tmp_path / "elsewhere"
-        folder.mkdir()
-        return Shop(folder, {**shared_home, "BHIV_BUCKET_DIR": str(bucket)})
-
-    return make
+def stuck_ffmpeg(folder: Path) -> Path:
+    """Make a program that is ffmpeg in all but this: it never reads its frames and never ends."""
+    program = folder / "ffmpeg-stuck"
+    program.write_text(f'#!/bin/sh\ncase "$*" in *rawvideo*) exec sleep 600;; esac\nexec {ffmpeg.executable()} "$@"\n')
+    program.chmod(0o755)
+    return program

@@ -1,44 +1,37 @@
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
-from bhiv import ffmpeg
-from tests.acceptance.conftest import Shop
+from tests.acceptance.conftest import Shop, open_shop, stuck_ffmpeg
 from tests.conftest import REQUIRE_ALL
+from tests.servers.starting import wait_until
 
 #: Long enough to be caught while it encodes.
 LONG = "A Long Day\n\n" + "\n\n".join(
     f"Part {number} of a long and quiet day by the sea goes on." for number in range(8)
 )
-BIG = ("--size", "1280x720")
+SIZE = ("--size", "640x360")
 
 
 def encoders(command: "subprocess.Popen[bytes]") -> list[psutil.Process]:
     """The ffmpeg processes that the command has running."""
-    try:
-        children = psutil.Process(command.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-    return [child for child in children if "ffmpeg" in child.name()]
-
-
-def wait_until(happened: Callable[[], object], what: str, seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.01)
+    found = []
+    with suppress(psutil.NoSuchProcess):  # the command, or another child, has just ended
+        for child in psutil.Process(command.pid).children(recursive=True):
+            found += [child] if "ffmpeg" in child.name() else []
+    return found
 
 
 def encoding(shop: Shop) -> "subprocess.Popen[bytes]":
     """Start a long render and wait until it encodes."""
     shop.write("long.txt", LONG)
-    command = shop.start("render", "long.txt", *BIG)
+    command = shop.start("render", "long.txt", *SIZE)
     wait_until(lambda: list((shop.bucket / "clips").glob("clip-*.mp4")) and encoders(command), "a running encoder")
     return command
 
@@ -67,7 +60,7 @@ def test_a_killed_run_is_recorded_and_its_work_is_used_by_the_next(shop: Shop) -
     command.communicate(timeout=60)
     assert not list((shop.bucket / "videos").glob("*"))
 
-    again = shop.bhiv("render", "long.txt", "--json", *BIG)
+    again = shop.bhiv("render", "long.txt", "--json", *SIZE)
 
     assert again.code == 0, again.err
     assert again.summary["stages"]["render"]["cached"] >= finished
@@ -82,12 +75,10 @@ def test_a_killed_run_is_recorded_and_its_work_is_used_by_the_next(shop: Shop) -
 
 def test_a_stuck_encoder_fails_the_run_with_a_reason(shop: Shop, tmp_path: Path) -> None:
     """An ffmpeg that never reads its frames is killed at its deadline, and tried again before the run gives up."""
-    real, stuck = ffmpeg.executable(), tmp_path / "ffmpeg-stuck"
-    stuck.write_text(f'#!/bin/sh\ncase "$*" in *rawvideo*) exec sleep 600;; esac\nexec {real} "$@"\n')
-    stuck.chmod(0o755)
     shop.write("s.txt", "A river runs to the sea.")
+    stuck = str(stuck_ffmpeg(tmp_path))
 
-    ended = shop.bhiv("render", "s.txt", "--size", "144x144", IMAGEIO_FFMPEG_EXE=str(stuck), BHIV_STALL_SECONDS="1")
+    ended = shop.bhiv("render", "s.txt", "--size", "144x144", IMAGEIO_FFMPEG_EXE=stuck, BHIV_STALL_SECONDS="1")
 
     assert ended.code == 1
     assert "took too long" in ended.err
@@ -121,11 +112,11 @@ def test_two_commands_at_once_share_one_server(tmp_path: Path, shop: Shop) -> No
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 6 MB: room for some of the pictures."""
+    """A file system of 3 MB: room for some of the pictures."""
     folder = tmp_path / "small-disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=6m", "none", folder], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "none", folder], capture_output=True, check=False
     )
     if mounted.returncode:
         assert not REQUIRE_ALL, "a full run must be able to mount a small file system"
@@ -134,11 +125,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
-def test_a_full_disk_is_said_and_leaves_nothing_torn(small_disk: Path, make_shop: Callable[[Path], Shop]) -> None:
-    shop = make_shop(small_disk / "bucket")
+def test_a_full_disk_is_said_and_leaves_nothing_torn(
+    small_disk: Path, shared_home: dict[str, str], tmp_path: Path
+) -> None:
+    shop = open_shop(tmp_path / "shop", shared_home, small_disk / "bucket")
     shop.write("long.txt", LONG)
 
-    ended = shop.bhiv("render", "long.txt", *BIG)
+    ended = shop.bhiv("render", "long.txt", *SIZE)
 
     assert ended.code == 1
     assert "the disk is full" in ended.err
@@ -146,7 +139,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_torn(small_disk: Path, make_shop
     assert not (shop.folder / "out").exists()
     assert not list(small_disk.rglob(".unfinished-*"))
     subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)
-    again = shop.bhiv("render", "long.txt", "--json", *BIG)
+    again = shop.bhiv("render", "long.txt", "--json", *SIZE)
     assert again.code == 0, again.err
     assert again.summary["stages"]["images"]["cached"] > 0
 
@@ -156,7 +149,7 @@ def test_a_full_disk_under_the_output_keeps_the_video_in_the_bucket(small_disk: 
     target = small_disk / "a.mp4"
     (small_disk / "filler").write_bytes(bytes(os.statvfs(small_disk).f_bavail * 4096 - 8192))
 
-    ended = shop.bhiv("render", "s.txt", "-o", target, *BIG)
+    ended = shop.bhiv("render", "s.txt", "-o", target, *SIZE)
 
     assert ended.code == 1
     assert "the disk is full" in ended.err

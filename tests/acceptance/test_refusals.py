@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import Shop, environment
+from tests.acceptance.conftest import Shop, environment, open_shop
 
 SCENE = {"narration": "Hello there."}
 PLAN = {"title": "A title", "scenes": [SCENE]}
@@ -50,11 +50,9 @@ REFUSED: list[tuple[str, str, bytes, tuple[str, ...], str]] = [
 @pytest.fixture
 def fresh(tmp_path: Path) -> Shop:
     """A folder where nothing has been started yet."""
-    folder = tmp_path / "shop"
-    folder.mkdir()
     users_home = tmp_path / "user"
     users_home.mkdir()
-    return Shop(folder, environment(tmp_path / ".bhiv", users_home) | {"BHIV_BUCKET_DIR": str(tmp_path / "bucket")})
+    return open_shop(tmp_path / "shop", environment(tmp_path / ".bhiv", users_home), tmp_path / "bucket")
 
 
 def assert_refused(shop: Shop, ended_code: int, out: str, err: str, said: str) -> None:

@@ -19,6 +19,11 @@ def on_s3(shop: Shop, settings: Settings) -> tuple[Shop, Settings]:
     return Shop(shop.folder, {**shop.environment, **as_environment(settings)}), settings
 
 
+def holding(folder: Path, secret: str) -> list[Path]:
+    """The files (logs, databases, notes) that hold the secret as it is."""
+    return [file for file in folder.rglob("*") if file.is_file() and secret.encode() in file.read_bytes()]
+
+
 def test_a_run_outlives_an_outage_of_s3(shop: Shop, ceph_server: S3Server, tmp_path: Path) -> None:
     shop.write("story.txt", SCRIPT)
     with fault_proxy("127.0.0.1", int(ceph_server.endpoint_url.rpartition(":")[2])) as proxy:
@@ -42,6 +47,7 @@ def test_a_run_outlives_an_outage_of_s3(shop: Shop, ceph_server: S3Server, tmp_p
     for key in (f"scripts/{content}_script.txt", f"storyboards/{content}_storyboard.json", f"logs/{content}.json"):
         assert remote.stat(key).artifact.size > 0
     assert list(shop.bucket.glob("*")) == []
+    assert holding(settings.home, ceph_server.secret_access_key) == []
 
 
 def test_a_bucket_that_is_set_wrong_is_refused_at_once(shop: Shop, ceph_server: S3Server, tmp_path: Path) -> None:

@@ -2,44 +2,36 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from bhiv.catalog import open_catalog, views
 from bhiv.catalog.views import JobView
 from bhiv.settings import Settings
-from tests.acceptance.conftest import ROOT
+from tests.acceptance.conftest import IN_CHECKOUT, ROOT
 from tests.integration.conftest import start_postgres
+from tests.servers.prefect_api import PrefectApi
 from tests.servers.s3 import as_environment, s3_settings
-from tests.servers.starting import S3Server
+from tests.servers.starting import S3Server, wait_until
 
 FILMS, JOBS, AGAIN = 10, 20, 5
-START = (
-    "from bhiv import house; from bhiv.settings import load_settings\n"
-    "with house.connected(load_settings()) as server:\n"
-    "    house.load('deployments.warm_process').ensure_pool('bhiv')\n"
-    "    import os; house.load('deployments.up').deploy(dict(os.environ))\n"
-    "    print(server.api_url)"
-)
 
 
 @dataclass(frozen=True)
 class Plant:
     """The shared services, and a folder for the homes of the workers."""
 
-    api: str
+    prefect: PrefectApi
     folder: Path
     settings: Settings
     environment: dict[str, str]
 
     def start_worker(self, name: str) -> "subprocess.Popen[bytes]":
         """Start a worker whose home nobody else has."""
-        own = {"BHIV_HOME": str(self.folder / name), "PREFECT_API_URL": self.api}
+        own = {"BHIV_HOME": str(self.folder / name), "PREFECT_API_URL": self.prefect.address()}
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "deployments.warm_worker", "--limit", "2", "--name", name],
@@ -48,48 +40,35 @@ class Plant:
 
     def submit(self, film: int) -> str:
         """Ask for a film and return the run's id."""
-        request = {"script": f"Film {film} begins and ends.", "size": "144x144", "quality": "draft"}
-        for _ in range(40):  # SQLite refuses what comes while it writes
-            with httpx.Client(base_url=self.api, timeout=30) as client:
-                found = client.get("/deployments/name/script_to_video/script_to_video").json()["id"]
-                answer = client.post(f"/deployments/{found}/create_flow_run", json={"parameters": {"request": request}})
-                if answer.status_code != 503:
-                    return str(answer.raise_for_status().json()["id"])
-            time.sleep(0.1)
-        raise AssertionError("the server stays unavailable")
+        request = {"script": f"Film {film} begins and ends.", "size": "144x144", "quality": "draft", "fps": 24}
+        return self.prefect.run("script_to_video", {"request": request})
 
     def wait_for(self, runs: list[str]) -> list[JobView]:
         """Return the jobs of the runs once all have ended."""
-        ids, deadline = {run.replace("-", "")[:24] for run in runs}, time.monotonic() + 240
+        ids = {run.replace("-", "")[:24] for run in runs}
         with open_catalog(self.settings) as catalog:
-            while True:
+
+            def all_ended() -> list[JobView] | None:
                 jobs = [job for job in views.recent(catalog, limit=200) if job.id in ids]
-                if len(jobs) == len(ids) and all(job.finished_at for job in jobs):
-                    return jobs
-                assert time.monotonic() < deadline, [(job.id, job.state, job.error) for job in jobs]
-                time.sleep(0.3)
+                return jobs if len(jobs) == len(ids) and all(job.finished_at for job in jobs) else None
+
+            return wait_until(all_ended, f"the end of {len(ids)} jobs", 240, every=0.3)
 
 
 @pytest.fixture(scope="module")
 def plant(
-    shared_home: dict[str, str], ceph_server: S3Server, tmp_path_factory: pytest.TempPathFactory
+    shared_home: dict[str, str],
+    prefect: PrefectApi,
+    ceph_server: S3Server,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Plant]:
     folder = tmp_path_factory.mktemp("plant")
     starting = start_postgres()
     url = next(starting).new_database()
     settings = s3_settings(ceph_server, folder).model_copy(update={"home": Path(shared_home["BHIV_HOME"])})
     settings = Settings(**settings.model_dump(exclude_unset=True) | {"database_url": url})
-    environment = shared_home | as_environment(settings) | {"BHIV_DATABASE_URL": url, "PWD": str(ROOT)}
-    started = subprocess.run(
-        [sys.executable, "-c", START],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=240,
-    )
-    yield Plant(started.stdout.strip().splitlines()[-1], folder, settings, environment)
+    environment = shared_home | as_environment(settings) | {"BHIV_DATABASE_URL": url} | IN_CHECKOUT
+    yield Plant(prefect, folder, settings, environment)
     next(starting, None)
 
 

@@ -5,8 +5,7 @@ import re
 import sqlite3
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,8 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from benchmarks.chaos import System
-from tests.acceptance.conftest import BHIV
+from tests.acceptance.conftest import BHIV, ROOT
+from tests.servers.starting import wait_until
+from tests.servers.system import System
 
 REQUEST = {"script": "A river runs to the sea.", "title": "From up", "size": "144x144", "quality": "draft"}
 DEPLOYMENTS = ["clean_up", "reconcile_jobs", "replay_failures", "report_failure", "rotate_logs", "script_to_video"]
@@ -34,20 +34,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         system.stop()
 
 
-def wait_until(happened: Callable[[], Any], what: str, seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (answer := happened()):
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.2)
-    return answer
-
-
 def ended(system: System, run: str) -> str:
-    over = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-    state: str = wait_until(
-        lambda: (state := system.call(f"/flow_runs/{run}")["state_type"]) in over and state, "the end of a run"
-    )
-    return state
+    return system.prefect.end_of(run)
 
 
 def deployments(system: System) -> dict[str, Any]:
@@ -100,12 +88,10 @@ def test_schedules_have_made_their_next_runs(system: System) -> None:
 
 def test_to_deploy_again_changes_nothing(system: System) -> None:
     before = deployments(system), automations(system)
-    root = Path(__file__).parent.parent.parent
-    api = f"http://127.0.0.1:{(system.home / 'server' / 'port').read_text()}/api"
 
     subprocess.run(
         [str(Path(BHIV).with_name("prefect")), "--no-prompt", "deploy", "--all"],
-        cwd=root, env=system.environment | {"PREFECT_API_URL": api, "PWD": str(root)},
+        cwd=ROOT, env=system.environment | {"PREFECT_API_URL": system.api_url(), "PWD": str(ROOT)},
         check=True, capture_output=True, timeout=120,
     )  # fmt: skip
 

@@ -1,22 +1,20 @@
 """The warm worker, on a server that BHIV keeps: real runs, most of them stuck in an encoder that never ends."""
 
-import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from uuid import uuid4
 
 import psutil
 import pytest
 
 from bhiv import ffmpeg
-from tests.acceptance.conftest import ROOT
+from tests.acceptance.conftest import IN_CHECKOUT, ROOT, stuck_ffmpeg
+from tests.servers.prefect_api import PrefectApi
+from tests.servers.starting import wait_until
 
 LIMIT = 2
 REQUEST = {"script": "A river runs to the sea.", "title": "Warm", "size": "144x144", "quality": "draft"}
@@ -30,74 +28,56 @@ def note(flow, flow_run, state):
     Path(__file__).with_name("noted").write_text(state.name)
 
 @flow(on_crashed=[note], on_cancellation=[note])
-def waiting(seconds: float):
-    time.sleep(seconds)
+def waiting(sign: str):
+    while not Path(sign).exists():
+        time.sleep(0.05)
 """
-START_SERVER = "from bhiv.prefect_server import start_server as s; from bhiv.settings import Settings; "
-START_SERVER += "print(s(Settings()).wait().api_url)"
+#: Less than the 30 s after which Prefect ends by force what it has asked to end.
+SOON = 25
 
 
 @dataclass(frozen=True)
 class Office:
     """A server with the pool and the deployments, and a folder for a worker's bucket and words."""
 
-    api: str
+    prefect: PrefectApi
     folder: Path
     environment: dict[str, str]
     stuck: Path
 
-    def call(self, path: str, body: object = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        for _ in range(20):  # SQLite refuses what comes while it writes
-            try:
-                with urlopen(Request(self.api + path, data, {"content-type": "application/json"}), timeout=30) as said:
-                    return json.loads(said.read())
-            except HTTPError as error:
-                if error.code != 503:
-                    raise
-                time.sleep(0.1)
-        raise AssertionError("the server stays unavailable")
+    def submit(self) -> str:
+        """Ask for a video and return the run's id."""
+        return self.prefect.run("script_to_video", {"request": REQUEST})
 
-    def submit(self, *, stuck: bool = False) -> str:
-        """Ask for a video and return the run's id; a stuck one waits for its encoder until something ends it."""
-        deployment = self.call("/deployments/name/script_to_video/script_to_video")
-        body: dict[str, Any] = {"parameters": {"request": REQUEST}}
-        if stuck:
-            # A bucket of its own: nothing that another run has made can be found.
-            own = {"IMAGEIO_FFMPEG_EXE": str(self.stuck), "BHIV_BUCKET_DIR": str(self.folder / f"{time.time_ns()}")}
-            body["job_variables"] = {"env": own}
-        return str(self.call(f"/deployments/{deployment['id']}/create_flow_run", body)["id"])
+    def submit_stuck(self) -> tuple[str, psutil.Process, psutil.Process]:
+        """Return a run that waits for its encoder until something ends it, its process, and the encoder."""
+        # A bucket of its own: nothing that another run has made can be found.
+        own = {"IMAGEIO_FFMPEG_EXE": str(self.stuck), "BHIV_BUCKET_DIR": str(self.folder / uuid4().hex)}
+        run = self.prefect.run("script_to_video", {"request": REQUEST}, job_variables={"env": own})
+        process = self.process(run)
+        return run, process, wait_until(lambda: encoders(process), "the encoder")[0]
 
-    def deploy_waiting(self, directory: Path) -> str:
-        """Deploy a flow from a file of its own, whose code is fetched by going to `directory`, and return its id."""
+    def submit_waiting(self, directory: Path, sign: Path) -> str:
+        """Start a run that waits for a file, of a flow whose code is fetched by going to `directory`."""
         path = self.folder / "waiting.py"
         path.write_text(WAITING)
         pull = {"prefect.deployments.steps.set_working_directory": {"directory": str(directory)}}
-        flow = self.call("/flows/", {"name": "waiting"})["id"]
+        flow = self.prefect.call("/flows/", {"name": "waiting"})["id"]
         deployment = {"name": directory.name, "flow_id": flow, "work_pool_name": "bhiv", "pull_steps": [pull]}
-        return str(self.call("/deployments/", deployment | {"entrypoint": f"{path}:waiting"})["id"])
-
-    def submit_waiting(self, deployment: str, seconds: float) -> str:
-        created = self.call(f"/deployments/{deployment}/create_flow_run", {"parameters": {"seconds": seconds}})
-        return str(created["id"])
-
-    def run(self, run: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.call(f"/flow_runs/{run}")
-        return found
-
-    def state(self, run: str) -> str:
-        return str(self.run(run)["state_type"])
+        made = self.prefect.call("/deployments/", deployment | {"entrypoint": f"{path}:waiting"})
+        return self.prefect.run_of(made["id"], {"sign": str(sign)})
 
     def process(self, run: str) -> psutil.Process:
-        wait_until(lambda: self.run(run)["infrastructure_pid"], "the run's process")
-        return psutil.Process(int(self.run(run)["infrastructure_pid"]))
+        pid = wait_until(lambda: self.prefect.flow_run(run)["infrastructure_pid"], "the run's process", every=0.2)
+        return psutil.Process(int(pid))
 
-    def submit_stuck(self) -> tuple[str, psutil.Process, psutil.Process]:
-        """Return a run that waits for its encoder, its process, and the encoder."""
-        run = self.submit(stuck=True)
-        process = self.process(run)
-        wait_until(lambda: encoders(process), "the encoder")
-        return run, process, encoders(process)[0]
+    def wait_for(self, run: str, state: str, seconds: float = 60) -> None:
+        """Wait until the run is in that state."""
+        wait_until(lambda: self.prefect.state(run) == state, f"a run that is {state}", seconds, every=0.2)
+
+    def heard(self) -> str:
+        """All that the workers have said."""
+        return (self.folder / "worker.log").read_text()
 
     def start(self) -> "subprocess.Popen[bytes]":
         with (self.folder / "worker.log").open("ab") as log:
@@ -115,40 +95,16 @@ def encoders(process: psutil.Process) -> list[psutil.Process]:
     return found
 
 
-def wait_until(happened: Callable[[], object], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.05)
-
-
 def ended(*processes: psutil.Process) -> bool:
     return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
 
 
 @pytest.fixture(scope="module")
-def office(shared_home: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Office:
+def office(shared_home: dict[str, str], prefect: PrefectApi, tmp_path_factory: pytest.TempPathFactory) -> Office:
     folder = tmp_path_factory.mktemp("office")
-    environment = shared_home | {
-        "PWD": str(ROOT),
-        "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
-        "BHIV_BUCKET_DIR": str(folder / "bucket"),
-    }
-
-    def run(*argv: str, **more: str) -> str:
-        return subprocess.run(
-            [sys.executable, *argv], cwd=ROOT, env=environment | more, capture_output=True, text=True, check=True,
-            timeout=240,
-        ).stdout.strip()  # fmt: skip
-
-    api = run("-c", START_SERVER)
-    prefect = {"PREFECT_API_URL": api, "PREFECT_HOME": str(folder / "prefect"), "DO_NOT_TRACK": "1"}
-    run("-c", "from deployments.warm_process import ensure_pool; ensure_pool('bhiv'); ensure_pool('bhiv')", **prefect)
-    run("-m", "prefect", "--no-prompt", "deploy", "--all", **prefect)
-    stuck = folder / "ffmpeg-stuck"
-    stuck.write_text(f'#!/bin/sh\ncase "$*" in *rawvideo*) exec sleep 600;; esac\nexec {ffmpeg.executable()} "$@"\n')
-    stuck.chmod(0o755)
-    return Office(api, folder, environment, stuck)
+    # The worker says what it leaves for later only when it is asked for every detail.
+    own = {"BHIV_BUCKET_DIR": str(folder / "bucket"), "PREFECT_LOGGING_LEVEL": "DEBUG"}
+    return Office(prefect, folder, shared_home | IN_CHECKOUT | own, stuck_ffmpeg(folder))
 
 
 @pytest.fixture(scope="class")
@@ -158,7 +114,7 @@ def worker(office: Office) -> Iterator["subprocess.Popen[bytes]"]:
     wait_until(psutil.Process(worker.pid).children, "the process that it forks from")
     yield worker
     worker.terminate()
-    assert worker.wait(timeout=60) == 0, (office.folder / "worker.log").read_text()
+    assert worker.wait(timeout=60) == 0, office.heard()
 
 
 @pytest.fixture
@@ -175,18 +131,16 @@ class TestOneWorker:
     def test_a_run_completes_and_its_logs_are_at_the_server(self, office: Office) -> None:
         run = office.submit()
 
-        wait_until(lambda: office.state(run) in {"COMPLETED", "FAILED", "CRASHED"}, "the end of the run")
-
-        assert office.state(run) == "COMPLETED", (office.folder / "worker.log").read_text()
+        assert office.prefect.end_of(run) == "COMPLETED", office.heard()
         [video] = (office.folder / "bucket" / "videos").glob("*.mp4")
         assert [stream.kind for stream in ffmpeg.inspect(video).all] == ["Video", "Audio", "Subtitle"]
 
-        def heard() -> str:
-            logs = office.call("/logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}})
+        def logged() -> str:
+            logs = office.prefect.call("/logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}})
             return " ".join(log["message"] for log in logs)
 
-        wait_until(lambda: "Finished in state Completed" in heard(), "the run's last words")
-        assert "Beginning flow run" in heard()
+        wait_until(lambda: "Finished in state Completed" in logged(), "the run's last words", every=0.2)
+        assert "Beginning flow run" in logged()
 
     def test_runs_are_processes_of_their_own_and_no_more_than_the_limit(self, office: Office) -> None:
         (first, one, _), (second, two, _) = office.submit_stuck(), office.submit_stuck()
@@ -195,47 +149,49 @@ class TestOneWorker:
         assert one.pid != two.pid
         assert one.ppid() == two.ppid()
         assert psutil.Process(one.ppid()).num_threads() == 1
-        time.sleep(1.5)  # three times the interval at which the worker asks for work
-        assert office.state(third) == "SCHEDULED"
+        wait_until(lambda: "Flow run limit reached; 2" in office.heard(), "a run that the worker leaves for later")
+        assert office.prefect.state(third) == "SCHEDULED"
 
         one.kill()
         two.kill()
-        wait_until(lambda: office.state(third) == "COMPLETED", "the run that had to wait")
-        assert {office.state(first), office.state(second)} == {"CRASHED"}
+        office.wait_for(third, "COMPLETED")
+        assert {office.prefect.state(first), office.prefect.state(second)} == {"CRASHED"}
 
     def test_a_killed_run_crashes_with_a_reason_and_its_encoder_ends(self, office: Office) -> None:
         run, process, encoder = office.submit_stuck()
 
         process.kill()
 
-        wait_until(lambda: office.state(run) == "CRASHED", "the crash", seconds=10)
-        assert "status code: -9" in office.run(run)["state"]["message"]
-        wait_until(lambda: ended(encoder), "the end of the encoder", seconds=10)
+        office.wait_for(run, "CRASHED")
+        assert "status code: -9" in office.prefect.flow_run(run)["state"]["message"]
+        wait_until(lambda: ended(encoder), "the end of the encoder", SOON)
 
     def test_a_cancelled_run_ends_with_its_encoder(self, office: Office) -> None:
         run, process, encoder = office.submit_stuck()
 
-        office.call(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
+        office.prefect.call(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
 
-        wait_until(lambda: ended(encoder), "the end of the encoder", seconds=10)
-        wait_until(lambda: office.state(run) == "CANCELLED", "the cancelled state", seconds=15)
+        wait_until(lambda: ended(encoder), "the end of the encoder", SOON)
+        office.wait_for(run, "CANCELLED")
         assert ended(process)
 
     def test_a_flow_that_it_does_not_know_runs_as_well_and_its_hooks_run(self, office: Office) -> None:
-        run = office.submit_waiting(office.deploy_waiting(ROOT), 600)
-        wait_until(lambda: office.state(run) == "RUNNING", "the flow")
+        run = office.submit_waiting(ROOT, office.folder / "never")
+        office.wait_for(run, "RUNNING")
 
         office.process(run).kill()
 
         noted = office.folder / "noted"
-        wait_until(noted.exists, "the hook", seconds=15)
-        assert (noted.read_text(), office.state(run)) == ("Crashed", "CRASHED")
+        wait_until(lambda: noted.exists() and noted.read_text(), "the hook")
+        assert (noted.read_text(), office.prefect.state(run)) == ("Crashed", "CRASHED")
 
     def test_a_run_of_another_checkout_starts_cold(self, office: Office, worker: "subprocess.Popen[bytes]") -> None:
-        run = office.submit_waiting(office.deploy_waiting(office.folder), 1)
+        sign = office.folder / "go on"
+        run = office.submit_waiting(office.folder, sign)
 
         assert office.process(run).ppid() == worker.pid, "it was not forked"
-        wait_until(lambda: office.state(run) == "COMPLETED", "the end of the run")
+        sign.touch()
+        office.wait_for(run, "COMPLETED")
 
 
 def test_a_run_after_an_edit_has_the_new_code(office: Office, own_worker: "subprocess.Popen[bytes]") -> None:
@@ -260,11 +216,10 @@ def test_a_worker_whose_forkserver_is_killed_starts_another(office: Office) -> N
 
     forkserver.kill()
 
-    wait_until(lambda: office.state(run) == "CRASHED", "the crash")
+    office.wait_for(run, "CRASHED")
     encoder.kill()  # a real one ends because nothing comes to its input any more
     assert ended(process)
-    again = office.submit()
-    wait_until(lambda: office.state(again) == "COMPLETED", "a run in a new one")
+    assert office.prefect.end_of(office.submit()) == "COMPLETED"
 
 
 def test_a_worker_that_is_asked_to_end_ends_its_runs_first(
@@ -275,9 +230,9 @@ def test_a_worker_that_is_asked_to_end_ends_its_runs_first(
 
     own_worker.terminate()
 
-    assert own_worker.wait(timeout=30) == 0
+    assert own_worker.wait(timeout=60) == 0
     assert ended(process, encoder, *everything)
-    assert office.state(run) == "CRASHED"
+    assert office.prefect.state(run) == "CRASHED"
 
 
 def test_the_runs_of_a_killed_worker_end_at_once(office: Office, own_worker: "subprocess.Popen[bytes]") -> None:
@@ -286,5 +241,5 @@ def test_the_runs_of_a_killed_worker_end_at_once(office: Office, own_worker: "su
 
     own_worker.kill()
 
-    wait_until(lambda: ended(process, encoder, *everything), "the end of all its processes", seconds=15)
-    assert office.state(run) == "CRASHED"
+    wait_until(lambda: ended(process, encoder, *everything), "the end of all its processes", SOON)
+    assert office.prefect.state(run) == "CRASHED"

@@ -1,7 +1,6 @@
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from bhiv.video.gate import Verdict
 from bhiv.video.join import Video
 from bhiv.workplace import Workplace
 from tests.integration.conftest import Postgres
+from tests.servers.starting import wait_until
 
 PLAN = RenderPlan(title="A river", scenes=(Scene(narration="A river runs to the sea."),))
 VERDICT = Verdict(duration_seconds=3.0, loudness_lufs=-14.0, true_peak_dbtp=-1.5)
@@ -82,13 +82,6 @@ def take_over(settings: Settings, request: RenderRequest) -> None:
         with catalog.writing() as connection:
             connection.execute(sqlalchemy.update(Job).values(lease_expires_at=Job.created_at))
         assert ledger.claim(catalog, request.job_id, "another machine", 30) is not None
-
-
-def wait_until(happened: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not happened():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.01)
 
 
 def test_a_delivered_video_completes_its_job(workplace: Workplace, either: Settings, request_: RenderRequest) -> None:

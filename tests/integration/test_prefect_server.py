@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from bhiv.prefect_environment import client_environment
 from bhiv.prefect_server import Server, find_server, start_server, stop_server
 from bhiv.server_folder import Owner, ServerFolder
 from bhiv.settings import Settings
+from tests.servers.starting import wait_until
 
 IDLE_SECONDS = 1.5
 COMMAND = """
@@ -60,13 +61,6 @@ print(many())
 
 def settings_for(home: Path, **values: Any) -> Settings:
     return Settings(_env_file=None, home=home, **values)
-
-
-def wait_until(true: Callable[[], bool], what: str, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
 
 
 def servers_of(home: Path) -> list[int]:
@@ -212,7 +206,7 @@ def test_a_flow_is_recorded_to_its_last_task_and_log_line(
     run = subprocess.run([sys.executable, "-c", FLOW], env=inside, capture_output=True, text=True, timeout=60)
 
     assert (run.stdout, run.stderr) == ("380\n", "")
-    wait_until(lambda: len(recorded(server, "task_runs")) == 20, "all task runs are there")
+    wait_until(lambda: len(recorded(server, "task_runs")) == 20, "all task runs")
     assert {run["state_type"] for run in recorded(server, "task_runs")} == {"COMPLETED"}
     assert "heard by the server" in {log["message"] for log in recorded(server, "logs")}
 
@@ -275,10 +269,10 @@ def test_a_used_server_stays_and_an_idle_one_ends(impatient: Settings) -> None:
 
     with server.in_use():
         began = time.monotonic()
-        wait_until(lambda: time.monotonic() - began > 2 * IDLE_SECONDS, "twice the idle time has passed")
+        wait_until(lambda: time.monotonic() - began > 2 * IDLE_SECONDS, "twice the idle time")
         assert servers_of(impatient.home) == [server.pid]
 
-    wait_until(lambda: servers_of(impatient.home) == [], "the idle server has ended")
+    wait_until(lambda: servers_of(impatient.home) == [], "the end of the idle server")
     assert ServerFolder(impatient.home).owner() is None
 
 
@@ -288,7 +282,7 @@ def test_a_server_killed_while_in_use_is_replaced_under_the_same_address(impatie
 
     with server.in_use():
         os.kill(server.pid, signal.SIGKILL)
-        wait_until(lambda: servers_of(impatient.home) not in ([], [server.pid]), "another server is there")
+        wait_until(lambda: servers_of(impatient.home) not in ([], [server.pid]), "another server")
 
         assert ask(f"{server.api_url}/health") == (200, b"true")
 
@@ -299,7 +293,7 @@ def test_a_removed_home_ends_its_server(impatient: Settings) -> None:
     with ServerFolder(impatient.home).using():
         shutil.rmtree(impatient.home)
 
-        wait_until(lambda: servers_of(impatient.home) == [], "the server without a home has ended")
+        wait_until(lambda: servers_of(impatient.home) == [], "the end of the server without a home")
 
 
 def test_stopping_ends_the_server_and_tells_when_there_is_none(impatient: Settings) -> None:

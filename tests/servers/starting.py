@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,15 @@ def free_port() -> int:
         return port
 
 
-def wait_until(ready: Callable[[], bool], what: str, seconds: float = 60) -> None:
+def wait_until(
+    happened: Callable[[], T | Literal[False] | None], what: str, seconds: float = 60, every: float = 0.05
+) -> T:
+    """Ask until the answer is true and return it; the time is only there to end a test that fails."""
     deadline = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < deadline, f"{what} was not ready in {seconds} s"
-        time.sleep(0.05)
+    while not (answer := happened()):
+        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}"
+        time.sleep(every)
+    return answer
 
 
 def answers(port: int) -> bool:
