@@ -30,7 +30,12 @@ def _insert_new(dialect: str, table: type[Base]) -> Insert:
     if dialect == "sqlite":
         from sqlalchemy.dialects import sqlite
 
-        return sqlite.insert(cast(Table, table.__table__)).on_conflict_do_nothing()
+        return _counted(sqlite.insert(cast(Table, table.__table__)).on_conflict_do_nothing())
     from sqlalchemy.dialects import postgresql  # 40 ms that SQLite's users need not wait for
 
-    return postgresql.insert(cast(Table, table.__table__)).on_conflict_do_nothing()
+    return _counted(postgresql.insert(cast(Table, table.__table__)).on_conflict_do_nothing())
+
+
+def _counted(statement: Insert) -> Insert:
+    # Without it, PostgreSQL's driver leaves the count of an insert at -1.
+    return statement.execution_options(preserve_rowcount=True)
