@@ -11,7 +11,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from bhiv import api_keys
 from bhiv.catalog import open_catalog
 from bhiv.errors import InputRefused, ServiceUnavailable
-from bhiv.service import health, problems, render, webhooks
+from bhiv.service import health, ingest, problems, render, scripts, webhooks
 from bhiv.service.auth import is_loopback
 from bhiv.service.documents import describe
 from bhiv.service.state import opened
@@ -36,7 +36,7 @@ def make_app(settings: Settings) -> FastAPI:
         title="BHIV", description=_SUMMARY, version="1", lifespan=lifespan, docs_url=None, redoc_url=None,
         redirect_slashes=False,
     )  # fmt: skip
-    for router in (render.router, webhooks.router, health.router):
+    for router in (render.router, webhooks.router, ingest.router, scripts.router, health.router):
         app.include_router(router)
     problems.install(app)
     describe(app)
