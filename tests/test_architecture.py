@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"safe_transport", "webhook_signing", "callback_rules", "feedback"}),
     frozenset({"access", "ffmpeg", "timeline", "fonts", "bidi", "lettering", "markdown", "prefect_environment"}),
     frozenset({"languages", "bucket", "server_folder"}),
-    frozenset({"cache", "failed_sends"}),
+    frozenset({"cache", "failed_sends", "webhook_secrets"}),
     frozenset({"connectors"}),
     frozenset({"speech", "pictures"}),
     frozenset({"captions", "script"}),
@@ -29,13 +29,13 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"workplace", "record"}),
     frozenset({"production", "progress", "request"}),
     frozenset({"catalog"}),
-    frozenset({"attempt", "jobs", "api_keys", "orphans"}),
+    frozenset({"attempt", "jobs", "api_keys", "orphans", "incoming"}),
     frozenset(
         {"prefect_server", "prefect_child", "console", "inputs", "job_list", "doctor", "reconciling", "cleaning"}
         | {"failure_note"}
     ),
     frozenset({"house", "one_system", "logs", "prefect_api"}),
-    frozenset({"dispatch"}),
+    frozenset({"dispatch", "courier"}),
     frozenset({"service"}),
     frozenset({"local_run"}),
     frozenset({"cli"}),

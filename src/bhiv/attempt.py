@@ -106,7 +106,7 @@ def attempted(
     with ExitStack() as stack:
         catalog = stack.enter_context(patiently(open_catalog, settings))
         for note in sweep(workplace):
-            _record_killed(workplace.bucket, catalog, note)
+            _record_killed(workplace.bucket, catalog, note, settings)
         lease = patiently(_take, catalog, request, owner, settings.lease_seconds, flow_run_id)
         if lease is None:
             yield _kept(workplace.bucket, catalog, request)
@@ -121,7 +121,7 @@ def attempted(
             stopped = resumable and not isinstance(error, Exception)
             end: _End = "failed" if not stopped else "cancelled" if was_cancelled() else "queued"
             update = _failed(request, progress, error, end)
-            lost = keeper.lost or _record_failed(workplace.bucket, catalog, begun, update, end)
+            lost = keeper.lost or _record_failed(workplace.bucket, catalog, begun, update, end, settings)
             if lost is not None and isinstance(error, Exception):
                 raise lost from error
             raise
@@ -178,7 +178,7 @@ def deliver(
             true_peak_dbtp=verdict.true_peak_dbtp,
         )
         bucket.put_bytes(_summary_key(content_id), summary.model_dump_json(indent=2).encode(), "application/json")
-        patiently(ledger.finish, catalog, begun.lease, "completed", metadata, summary.stages)
+        patiently(ledger.finish, catalog, begun.lease, "completed", metadata, summary.stages, core=_core(settings))
         write_metadata(bucket, metadata)
     return Made(summary, seconds, cached=False)
 
@@ -258,13 +258,14 @@ def give_up(workplace: Workplace, settings: Settings, job_id: str, reason: str, 
         request = views.request_of(catalog, job_id)
         failure = Failure(category="interrupted", message=reason, step="storyboard")
         metadata = _begin(request).model_copy(update={"error": failure})
-        patiently(ledger.finish, catalog, lease, "cancelled" if cancelled else "failed", metadata)
+        end: Literal["cancelled", "failed"] = "cancelled" if cancelled else "failed"
+        patiently(ledger.finish, catalog, lease, end, metadata, core=_core(settings))
         write_metadata(workplace.bucket, metadata)
     return True
 
 
 def _record_failed(
-    bucket: Bucket, catalog: Catalog, begun: Begun, update: dict[str, object], end: _End
+    bucket: Bucket, catalog: Catalog, begun: Begun, update: dict[str, object], end: _End, settings: Settings
 ) -> LeaseLost | None:
     """Keep how the run ended, or put its job back into the queue; return the loss when it had no right to."""
     metadata = begun.metadata.model_copy(update=update)
@@ -272,7 +273,7 @@ def _record_failed(
         if end == "queued":
             patiently(ledger.release, catalog, begun.lease)
         else:
-            patiently(ledger.finish, catalog, begun.lease, end, metadata)
+            patiently(ledger.finish, catalog, begun.lease, end, metadata, core=_core(settings))
     except LeaseLost as lost:
         return lost
     except CatalogUnavailable as error:  # the run's own error says more; the lease will run out
@@ -281,7 +282,7 @@ def _record_failed(
     return None
 
 
-def _record_killed(bucket: Bucket, catalog: Catalog, note: bytes) -> None:
+def _record_killed(bucket: Bucket, catalog: Catalog, note: bytes, settings: Settings) -> None:
     """Enter the end of a run that was killed on this machine, in its own name, since it can do nothing more."""
     if not note:
         return
@@ -298,9 +299,14 @@ def _record_killed(bucket: Bucket, catalog: Catalog, note: bytes) -> None:
             ledger.release(catalog, begun.lease)
             write_metadata(bucket, metadata)
             return
-        ledger.finish(catalog, begun.lease, "failed", metadata)
+        ledger.finish(catalog, begun.lease, "failed", metadata, core=_core(settings))
         if (kept := views.metadata_of(catalog, begun.lease.job_id)) is not None:
             write_metadata(bucket, kept)
+
+
+def _core(settings: Settings) -> bool:
+    """Whether the Core service is told of ends: later, from the outbox, so that it can't make a run fail."""
+    return settings.core_url is not None
 
 
 def _owner() -> str:

@@ -253,6 +253,39 @@ def revoke_key(key_id: str) -> None:
         click.echo(f"the key {key_id} opens nothing any more")
 
 
+@main.group("deliveries")
+def letters() -> None:
+    """List what callbacks and the Core service have not got yet, and send it again."""
+
+
+@letters.command("list")
+@click.option("-n", "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Listed at most.")
+def list_letters(limit: int) -> None:
+    """List what has not arrived, the newest first."""
+    with _explained():
+        from bhiv.catalog import deliveries, open_catalog
+        from bhiv.settings import load_settings
+
+        with open_catalog(load_settings()) as catalog:
+            for letter in deliveries.unfinished(catalog, limit):
+                state = f"next try {letter.due_at:%Y-%m-%d %H:%M} UTC" if letter.due_at else "given up"
+                click.echo(f"{letter.id}  {letter.kind}  job {letter.job_id}  {state}  {letter.error or ''}".rstrip())
+
+
+@letters.command("replay")
+@click.argument("letter", metavar="ID")
+def replay_letter(letter: str) -> None:
+    """Have the service send the letter ID again, whether it has arrived before or not."""
+    with _explained():
+        from bhiv.catalog import deliveries, open_catalog
+        from bhiv.settings import load_settings
+
+        with open_catalog(load_settings()) as catalog, catalog.writing() as connection:
+            if not deliveries.replay(connection, letter):
+                raise InputRefused(f"there is no letter {letter!r}; `bhiv deliveries list` shows those that wait")
+        click.echo(f"the letter {letter} is sent as soon as the service runs")
+
+
 @main.command()
 def blocks() -> None:
     """Register BHIV's blocks with Prefect and write those that are missing."""

@@ -99,7 +99,8 @@ class Dispatcher:
         try:
             run_id = await self._prefect.start_run(DEPLOYMENT, parameters, letter.payload["key"])
         except RunRefused as error:
-            await self._write(partial(jobs.refuse, letter=letter, reason=str(error)))
+            core = self._settings.core_url is not None
+            await self._write(partial(jobs.refuse, letter=letter, reason=str(error), core=core))
         else:
             await self._write(partial(jobs.started, letter=letter, run_id=run_id))
 

@@ -36,7 +36,7 @@ def read_request(source: str, options: dict[str, Any], settings: Settings) -> Re
         if _is_plan(source, data):
             return make_request({"plan": parse_plan(data)} | given)
         script = decode_script(data, max_bytes=settings.max_script_bytes)
-        return make_request({"script": script, "name": _title_of(source)} | given)
+        return make_request({"script": script, "name": title_of(source)} | given)
     except InputRefused as error:
         raise InputRefused(f"{name}: {error}") from error
 
@@ -102,7 +102,8 @@ def _is_plan(source: str, data: bytes) -> bool:
     return source.endswith(".json") or (source == _STDIN and data.lstrip()[:1] == b"{")
 
 
-def _title_of(source: str) -> str:
+def title_of(source: str) -> str:
+    """Return the title that a file's name suggests."""
     stem = "" if source == _STDIN else Path(source).stem
     words = " ".join(stem.replace("_", " ").replace("-", " ").split())
     return words[:1].upper() + words[1:200] or "Untitled"

@@ -122,15 +122,16 @@ def started(connection: Connection, letter: Letter, run_id: str) -> None:
     outbox.done(connection, letter.id)
 
 
-def refuse(connection: Connection, letter: Letter, reason: str) -> None:
-    """End a letter's job as failed, because no run of it can be started."""
+def refuse(connection: Connection, letter: Letter, reason: str, *, core: bool = False) -> None:
+    """End a letter's job as failed, because no run of it can be started; with `core`, the Core service is told."""
     assert letter.job_id is not None
     job = _locked(connection, letter.job_id)
     waits = outbox.waits(connection, letter.id)
     outbox.give_up(connection, letter.id, reason)
     if waits and job.state == "queued":
         lease = ledger.overtake(connection, letter.job_id)
-        ledger.end(connection, lease, "failed", _ending(connection, letter.job_id, job, "refused", reason))
+        metadata = _ending(connection, letter.job_id, job, "refused", reason)
+        ledger.end(connection, lease, "failed", metadata, core=core)
 
 
 def cancel(connection: Connection, job_id: str, *, core: bool = False) -> bool:

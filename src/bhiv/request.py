@@ -18,7 +18,8 @@ from bhiv.speech import choose_voice
 from bhiv.speech.pauses import without_pauses
 from bhiv.storyboard import make_scenes
 
-_OPTIONS = ("title", "language", "voice", "size", "fps", "quality", "captions", "style", "uploader_id", "callback_url")
+#: What can be said beside a script.
+OPTIONS = ("title", "language", "voice", "size", "fps", "quality", "captions", "style", "uploader_id", "callback_url")
 _ID = r"^[0-9a-f]{24}$"
 
 
@@ -120,7 +121,7 @@ def make_plan(request: RenderRequest, settings: Settings) -> RenderPlan:
     Raises:
         InputRefused: it can't be rendered; nothing has been started or written.
     """
-    options = {name: value for name in _OPTIONS if (value := getattr(request, name)) is not None}
+    options = {name: value for name in OPTIONS if (value := getattr(request, name)) is not None}
     if request.plan is not None:
         plan = check_plan(request.plan.model_dump() | options)
     else:

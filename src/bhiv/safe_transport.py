@@ -84,6 +84,17 @@ class AddressRules:
         for entry in self.allowed:
             _parse(entry)
 
+    def allows(self, host: str, port: int) -> bool:
+        """Whether `allowed` opens the port of `host`, a name or an address; no resolver is asked."""
+        entries, plain = [_parse(entry) for entry in self.allowed], _plain(host)
+        if plain in entries or (plain, port) in entries:
+            return True
+        try:
+            address = _unwrapped(plain)
+        except ValueError:
+            return False
+        return any(address in entry for entry in entries if isinstance(entry, Network))
+
     def judge(self, host: str, port: int, answers: Sequence[str]) -> tuple[Address, ...]:
         """Return the addresses to connect to, in the resolver's order, of a host that resolved to `answers`.
 

@@ -123,6 +123,13 @@ class Settings(BaseSettings):
         (),
         description="Hosts of the own network that callbacks may reach, such as hooks.local:8080,10.1.0.0/16.",
     )
+    callback_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        description="What callbacks are signed with, whsec_...; several, while receivers change from one to the next.",
+    )
+    ingest_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="What incoming webhooks must be signed with, one of them each; none: they need an API key."
+    )
     prefect_api_url: str | None = Field(
         None,
         validation_alias="PREFECT_API_URL",
@@ -134,7 +141,7 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "callback_secrets", "ingest_secrets", mode="before")
     @classmethod
     def _separated(cls, given: object) -> object:
         return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
@@ -165,7 +172,7 @@ def settings_environment(settings: Settings) -> dict[str, str]:
 def _plain(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+    return ",".join(map(_plain, value)) if isinstance(value, tuple) else str(value)
 
 
 def inherited_environment() -> dict[str, str]:

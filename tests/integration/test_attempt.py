@@ -11,7 +11,7 @@ import sqlalchemy
 from bhiv import attempt, process
 from bhiv.attempt import Attempt, Begun, attempted, deliver
 from bhiv.bucket.local import LocalBucket
-from bhiv.catalog import ledger, open_catalog, views
+from bhiv.catalog import ledger, open_catalog, outbox, views
 from bhiv.catalog.models import Job
 from bhiv.errors import CatalogUnavailable, LeaseLost, StorageError, ToolFailed
 from bhiv.plan import RenderPlan, Scene
@@ -410,3 +410,52 @@ def test_a_bucket_that_fails_fails_the_job(workplace: Workplace, settings: Setti
         delivered(workplace, settings, made.begun)
 
     assert job(settings, request_).state == "failed"
+
+
+def told_core(settings: Settings) -> list[str]:
+    """The ends that the Core service will be told of."""
+    with open_catalog(settings) as catalog:
+        return [letter.payload["type"] for letter in outbox.due(catalog, ["core"], 10)]
+
+
+def test_core_will_be_told_of_a_delivered_video(
+    workplace: Workplace, either: Settings, request_: RenderRequest
+) -> None:
+    settings = either.model_copy(update={"core_url": "http://127.0.0.1:1/nobody"})
+
+    with begun(workplace, settings, request_) as made:
+        delivered(workplace, settings, made.begun)
+
+    assert told_core(settings) == ["job.completed"]
+
+
+def test_core_will_be_told_of_a_run_that_failed(
+    workplace: Workplace, either: Settings, request_: RenderRequest
+) -> None:
+    settings = either.model_copy(update={"core_url": "http://127.0.0.1:1/nobody"})
+
+    with pytest.raises(ToolFailed), begun(workplace, settings, request_):
+        raise ToolFailed(["ffmpeg"], 1, "broken")
+
+    assert told_core(settings) == ["job.failed"]
+
+
+def test_core_will_be_told_of_a_job_that_was_given_up(
+    workplace: Workplace, either: Settings, request_: RenderRequest
+) -> None:
+    settings = either.model_copy(update={"core_url": "http://127.0.0.1:1/nobody"})
+    with open_catalog(settings) as catalog:
+        ledger.register(catalog, request_)
+
+    assert attempt.give_up(workplace, settings, request_.job_id, "nobody makes it")
+
+    assert told_core(settings) == ["job.failed"]
+
+
+def test_without_an_address_of_core_nothing_waits_for_it(
+    workplace: Workplace, either: Settings, request_: RenderRequest
+) -> None:
+    with begun(workplace, either, request_) as made:
+        delivered(workplace, either, made.begun)
+
+    assert told_core(either) == []

@@ -15,12 +15,13 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from bhiv import api_keys
 from bhiv.catalog import open_catalog
 from bhiv.errors import InputRefused, ServiceUnavailable
-from bhiv.service import health, problems, render
+from bhiv.service import health, ingest, problems, render, scripts, webhooks
 from bhiv.service.auth import is_loopback
 from bhiv.service.documents import describe
 from bhiv.service.state import opened
 from bhiv.service.wire import Protocol, TooLargeAsProblem
 from bhiv.settings import Settings
+from bhiv.webhook_secrets import callback_secrets, ingest_secrets
 
 _SUMMARY = "Turns scripts into narrated, illustrated, captioned videos."
 _PARTING_SECONDS = 5
@@ -41,7 +42,7 @@ def make_app(settings: Settings) -> FastAPI:
         title="BHIV", description=_SUMMARY, version="1", lifespan=lifespan, docs_url=None, redoc_url=None,
         redirect_slashes=False,
     )  # fmt: skip
-    for router in (render.router, health.router):
+    for router in (render.router, webhooks.router, ingest.router, scripts.router, health.router):
         app.include_router(router)
     problems.install(app)
     describe(app)
@@ -56,11 +57,13 @@ def serve(settings: Settings, say: Callable[[str], None], parent: int | None = N
     `say` is told the address. Without `parent`, nobody's end matters.
 
     Raises:
-        InputRefused: without API keys, but on an address that others reach.
+        InputRefused: without API keys, but on an address that others reach; or a secret of webhooks is none.
         ServiceUnavailable: the port can't be had.
     """
     if settings.auth == "off" and not is_loopback(settings.service_host):
         raise InputRefused("BHIV_AUTH=off is for loopback addresses: set BHIV_SERVICE_HOST=127.0.0.1, or use API keys")
+    callback_secrets(settings)
+    ingest_secrets(settings)
     with listening(settings) as listener:
         config = uvicorn.Config(
             make_app(settings), log_level="warning", access_log=False, lifespan="on", server_header=False,

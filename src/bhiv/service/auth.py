@@ -42,19 +42,24 @@ class Gate:
             Problem: 401 without a valid key, 403 when it does not open `scope`, 429 when it is used too often.
         """
         key = self._key(request, scope)
-        if request.method not in _SAFE and not self._limiter.hit(self._rate, key.id):
-            reset = self._limiter.get_window_stats(self._rate, key.id).reset_time
+        if request.method not in _SAFE:
+            self.limit(key.id)
+        return key
+
+    def limit(self, sender: str) -> None:
+        """Count a change that a key, or somebody else, asks for; raises Problem 429 when those are too many."""
+        if not self._limiter.hit(self._rate, sender):
+            reset = self._limiter.get_window_stats(self._rate, sender).reset_time
             raise Problem(
                 429, "too many requests",
                 f"this key may ask for {self._settings.rate_limit_per_minute} changes a minute; wait and try again",
                 {"Retry-After": str(max(1, round(reset - time())))},
             )  # fmt: skip
-        return key
 
     def _key(self, request: Request, scope: Scope) -> KeyView:
         if self._settings.auth == "off":
             _refuse_strange_hosts(request)
-            return _ANYBODY
+            return ANYBODY
         key = self._believed(_given(request))
         if key is None:
             raise Problem(
@@ -85,7 +90,7 @@ class Gate:
 
 
 #: Who comes without a key where none is wanted.
-_ANYBODY = KeyView(
+ANYBODY = KeyView(
     id="-", name="anybody", scopes=SCOPES, created_at=datetime.fromtimestamp(0, UTC) + timedelta(),
     last_used_at=None, revoked_at=None,
 )  # fmt: skip

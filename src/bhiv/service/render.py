@@ -24,6 +24,7 @@ from bhiv.service.documents import body_of, needs
 from bhiv.service.problems import Problem, responses
 from bhiv.service.state import Service, service_of
 from bhiv.service.status import JobStatus, as_row
+from bhiv.webhook_secrets import check_secret
 
 router = APIRouter(tags=["jobs"])
 _READS, _WRITES = needs("render:read"), needs("render:write")
@@ -129,6 +130,8 @@ def order_of(service: Service, key: KeyView, values: Any, idempotency_key: str |
     _count_scenes(given.get("plan"), service.settings.max_scenes)
     request = make_request(given)
     make_plan(request, service.settings)
+    if request.callback is not None:
+        service.courier.check_address(request.callback)
     return Order(
         request=request,
         fingerprint=jobs.fingerprint(values),
@@ -260,6 +263,9 @@ async def register_callback(request: Request, job_id: str) -> Response:
     admit(request, "render:write")
     service = service_of(request)
     body = CallbackBody.model_validate(await json_body(request))
+    service.courier.check_address(body.url)
+    if body.secret is not None:
+        check_secret(body.secret)
     await service.write(partial(jobs.add_callback, job_id=job_id, url=body.url, secret=body.secret))
     return _now(service, job_id)
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from bhiv.catalog import Catalog, open_catalog
 from bhiv.catalog.writer import Writer
+from bhiv.courier import Courier
 from bhiv.dispatch import Dispatcher
 from bhiv.prefect_api import PrefectApi
 from bhiv.prefect_server import find_server
@@ -30,6 +31,7 @@ class Service:
     catalog: Catalog
     writer: Writer
     dispatcher: Dispatcher
+    courier: Courier
     prefect: PrefectApi
     gate: Gate
     statuses: Statuses
@@ -47,22 +49,29 @@ class Service:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Service]:
-    """Open everything, dispatch jobs as long as the block lasts, and close it in order.
+    """Open everything, dispatch jobs and tell of ends as long as the block lasts, and close it in order.
 
     Raises:
         CatalogUnavailable: the catalog can't be opened.
+        InputRefused: a setting of callbacks can't be used.
     """
     with open_catalog(settings) as catalog, Writer(catalog) as writer:
         prefect = PrefectApi(lambda: find_server(settings))
         dispatcher = Dispatcher(settings, catalog, writer, prefect)
-        task = asyncio.create_task(dispatcher.run(), name="dispatcher")
+        courier = Courier(settings, catalog, writer)
+        tasks = [
+            asyncio.create_task(dispatcher.run(), name="dispatcher"),
+            asyncio.create_task(courier.run(), name="courier"),
+        ]
         try:
             gate, queue = Gate(settings, catalog, writer), Queue(settings, catalog)
-            yield Service(settings, catalog, writer, dispatcher, prefect, gate, Statuses(catalog), queue)
+            yield Service(settings, catalog, writer, dispatcher, courier, prefect, gate, Statuses(catalog), queue)
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
             await prefect.close()
 
 
