@@ -5,7 +5,7 @@ import asyncio
 import signal
 
 from bhiv import process
-from bhiv.prefect_environment import client_environment
+from bhiv.prefect_environment import client_environment, json_lines
 from bhiv.prefect_server import start_server
 from bhiv.settings import Settings, adopt_prefect_environment, load_settings, settings_environment
 
@@ -29,6 +29,8 @@ def run_worker(settings: Settings, *, pool: str = POOL, limit: int | None = None
     with server.in_use():
         kept = settings.prefect_api_url is None
         variables = client_environment(settings.home, server.api_url, kept=kept, verbose=True)
+        if settings.log_format == "json":
+            variables |= json_lines()
         # Runs work in the checkout, where relative settings and `.env` would mean others than here.
         ours = settings_environment(settings)
         adopt_prefect_environment({"PREFECT_WORKER_QUERY_SECONDS": str(QUERY_SECONDS)} | variables | ours)
