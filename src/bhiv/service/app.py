@@ -11,9 +11,11 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from bhiv import api_keys
 from bhiv.catalog import open_catalog
 from bhiv.errors import InputRefused, ServiceUnavailable
-from bhiv.service import health, problems, render
+from bhiv.log_lines import set_up
+from bhiv.service import health, history, metric_routes, objects, problems, ratings, render, upkeep
 from bhiv.service.auth import is_loopback
 from bhiv.service.documents import describe
+from bhiv.service.request_ids import RequestIds
 from bhiv.service.state import opened
 from bhiv.settings import Settings
 
@@ -35,11 +37,20 @@ def make_app(settings: Settings) -> FastAPI:
         title="BHIV", description=_SUMMARY, version="1", lifespan=lifespan, docs_url=None, redoc_url=None,
         redirect_slashes=False,
     )  # fmt: skip
-    for router in (render.router, health.router):
+    for router in (
+        render.router,
+        history.router,
+        ratings.router,
+        upkeep.router,
+        objects.router,
+        metric_routes.router,
+        health.router,
+    ):
         app.include_router(router)
     problems.install(app)
     describe(app)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
+    app.add_middleware(RequestIds)  # the last one is the first that a request meets
     return app
 
 
@@ -52,10 +63,11 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """
     if settings.auth == "off" and not is_loopback(settings.service_host):
         raise InputRefused("BHIV_AUTH=off is for loopback addresses: set BHIV_SERVICE_HOST=127.0.0.1, or use API keys")
+    set_up(settings.log_format)
     with listening(settings) as listener:
         config = uvicorn.Config(
             make_app(settings), log_level="warning", access_log=False, lifespan="on", server_header=False,
-            timeout_graceful_shutdown=_PARTING_SECONDS, ws="none",
+            timeout_graceful_shutdown=_PARTING_SECONDS, ws="none", log_config=None,
         )  # fmt: skip
         host, port = listener.getsockname()[:2]
         say(f"http://{f'[{host}]' if ':' in host else host}:{port}")

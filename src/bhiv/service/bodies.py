@@ -1,11 +1,15 @@
 """Reading request bodies: JSON that is not what it should be is refused, whatever it holds."""
 
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
 
+from bhiv.plan import refusal
 from bhiv.service.problems import Problem
+
+M = TypeVar("M", bound=BaseModel)
 
 _JSON = "application/json"
 
@@ -34,3 +38,11 @@ def parse_json(data: bytes) -> Any:
 def media_type(request: Request) -> str:
     """Return the content type without its parameters, in lower case."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def validated(model: type[M], values: Any) -> M:
+    """Return the values as a `model`; raises PlanError, which names the first field that is wrong."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise refusal(error) from None
