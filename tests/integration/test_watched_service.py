@@ -1,6 +1,7 @@
 """The service as those see it who watch it, read what it made, and say what they think: a real server."""
 
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import psutil
 import pytest
 import yaml  # type: ignore[import-untyped]
 from prometheus_client.parser import text_string_to_metric_families
@@ -230,6 +232,26 @@ def test_an_s3_object_is_streamed_through_or_presigned(tmp_path: Path, moto_serv
         assert client.get("/bucket/videos/b.mp4?presigned=true").status_code == 404
 
 
+def test_a_large_object_is_given_out_without_being_held(
+    service: RunningService, client: httpx.Client, store: LocalBucket
+) -> None:
+    assert service.process is not None
+    memory, size = psutil.Process(service.process.pid).memory_info, 128 << 20
+    store.put_bytes("videos/large.mp4", bytes(size), "video/mp4")
+    client.get("/bucket/videos/large.mp4", headers={"Range": "bytes=0-9"})
+    before = most = memory().rss
+    seen = 0
+    with client.stream("GET", "/bucket/videos/large.mp4") as answer:
+        for piece in answer.iter_bytes(8 << 20):
+            seen += len(piece)
+            most = max(most, memory().rss)
+            assert httpx.get(f"{service.url}/health", trust_env=False).status_code == 200
+    store.delete("videos/large.mp4")
+
+    assert seen == size
+    assert most - before < size / 4
+
+
 def test_a_head_tells_the_size_only(client: httpx.Client, video: str) -> None:
     answer = client.head(f"/bucket/{video}")
 
@@ -337,6 +359,8 @@ def test_an_object_is_removed_unless_a_job_that_goes_on_may_need_it(
         store.put_bytes(key, b"x", "image/png")
 
     assert [client.delete(f"/bucket/{key}").status_code for key in keys] == [409, 409]
+    os.utime(store.path(keys[1]), (0, 0))
+    assert client.delete(f"/bucket/{keys[1]}").status_code == 204
     assert client.post(f"/render/{going_on.job_id}/cancel").status_code == 200
     assert client.delete(f"/bucket/{keys[0]}").status_code == 204
 
