@@ -6,6 +6,7 @@ import signal
 
 from bhiv import process
 from bhiv.house import connected
+from bhiv.prefect_environment import json_lines
 from bhiv.settings import Settings, load_settings, settings_environment
 
 POOL = "bhiv"
@@ -26,6 +27,8 @@ def run_worker(settings: Settings, *, pool: str = POOL, limit: int | None = None
     """
     # Runs work in the checkout, where relative settings and `.env` would mean others than here.
     ours = {"PREFECT_WORKER_QUERY_SECONDS": str(QUERY_SECONDS)} | settings_environment(settings)
+    if settings.log_format == "json":
+        ours |= json_lines()
     with connected(settings, verbose=True, also=ours):
         asyncio.run(_serve(pool, limit or settings.encoders, name))
 

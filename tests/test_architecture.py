@@ -17,7 +17,7 @@ HOUSES = ("src/bhiv", "blocks", "tasks", "flows", "deployments")
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"plan", "settings", "process"}),
-    frozenset({"safe_transport", "webhook_signing", "callback_rules", "feedback"}),
+    frozenset({"log_lines", "safe_transport", "webhook_signing", "callback_rules", "feedback"}),
     frozenset({"access", "ffmpeg", "timeline", "fonts", "bidi", "lettering", "markdown", "prefect_environment"}),
     frozenset({"languages", "bucket", "server_folder"}),
     frozenset({"cache", "failed_sends", "webhook_secrets"}),
@@ -29,12 +29,13 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"workplace", "record"}),
     frozenset({"production", "progress", "request"}),
     frozenset({"catalog"}),
+    frozenset({"job_log"}),
     frozenset({"attempt", "jobs", "api_keys", "orphans", "incoming"}),
     frozenset(
         {"prefect_server", "prefect_child", "console", "inputs", "job_list", "doctor", "reconciling", "cleaning"}
         | {"failure_note"}
     ),
-    frozenset({"house", "one_system", "logs", "prefect_api"}),
+    frozenset({"house", "one_system", "logs", "prefect_api", "metrics"}),
     frozenset({"dispatch", "courier"}),
     frozenset({"service"}),
     frozenset({"local_run"}),

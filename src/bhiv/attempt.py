@@ -24,6 +24,8 @@ from bhiv.catalog import Catalog, ledger, open_catalog, views
 from bhiv.catalog.keeper import Keeper
 from bhiv.catalog.ledger import Lease
 from bhiv.errors import BhivError, CatalogUnavailable, LeaseLost
+from bhiv.job_log import write_log
+from bhiv.log_lines import about
 from bhiv.plan import Contract, RenderPlan
 from bhiv.progress import Progress
 from bhiv.record import (
@@ -111,6 +113,7 @@ def attempted(
         if lease is None:
             yield _kept(workplace.bucket, catalog, request)
             return
+        stack.enter_context(about(job_id=lease.job_id, flow_run_id=flow_run_id))
         begun = Begun(metadata=_begin(request), lease=lease, resumable=resumable)
         stack.enter_context(claimed(workplace, begun.run, begun.model_dump_json().encode()))
         keeper = stack.enter_context(Keeper(catalog, lease, settings.lease_seconds))
@@ -180,6 +183,7 @@ def deliver(
         bucket.put_bytes(_summary_key(content_id), summary.model_dump_json(indent=2).encode(), "application/json")
         patiently(ledger.finish, catalog, begun.lease, "completed", metadata, summary.stages, core=_core(settings))
         write_metadata(bucket, metadata)
+        write_log(bucket, catalog, metadata)
     return Made(summary, seconds, cached=False)
 
 
@@ -261,6 +265,7 @@ def give_up(workplace: Workplace, settings: Settings, job_id: str, reason: str, 
         end: Literal["cancelled", "failed"] = "cancelled" if cancelled else "failed"
         patiently(ledger.finish, catalog, lease, end, metadata, core=_core(settings))
         write_metadata(workplace.bucket, metadata)
+        write_log(workplace.bucket, catalog, metadata)
     return True
 
 
@@ -279,6 +284,7 @@ def _record_failed(
     except CatalogUnavailable as error:  # the run's own error says more; the lease will run out
         _log.warning("%s; the job's end is written to the bucket only", error)
     write_metadata(bucket, metadata)
+    write_log(bucket, catalog, metadata)
     return None
 
 
@@ -298,10 +304,12 @@ def _record_killed(bucket: Bucket, catalog: Catalog, note: bytes, settings: Sett
         if begun.resumable:
             ledger.release(catalog, begun.lease)
             write_metadata(bucket, metadata)
+            write_log(bucket, catalog, metadata)
             return
         ledger.finish(catalog, begun.lease, "failed", metadata, core=_core(settings))
         if (kept := views.metadata_of(catalog, begun.lease.job_id)) is not None:
             write_metadata(bucket, kept)
+            write_log(bucket, catalog, kept)
 
 
 def _core(settings: Settings) -> bool:

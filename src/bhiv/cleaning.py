@@ -18,7 +18,7 @@ from bhiv.bucket import Bucket, Entry, entries, open_bucket
 from bhiv.bucket.keys import SEGMENTS, Segment
 from bhiv.bucket.opening import open_spool
 from bhiv.catalog import Catalog, open_catalog, views
-from bhiv.orphans import without_object, without_row
+from bhiv.orphans import content_of, without_object, without_row
 from bhiv.plan import Contract
 from bhiv.settings import Settings
 
@@ -142,6 +142,29 @@ def clean(bucket: Bucket, rules: CleanUpRules, catalog: Catalog) -> CleanUpRepor
         spared=spared,
         unmatched=tuple(found.told() for found in (orphans, lost) if found.objects),
     )
+
+
+def remove(bucket: Bucket, catalog: Catalog, key: str) -> bool:
+    """Remove an object that a person names, unless a live job may need it; whether it was removed.
+
+    What is named for a content stays as long as a job of that content waits or is made. Anything else stays when it was
+    used since the oldest such job was accepted, or shortly before; where no uses are noted (S3), while any job is live.
+
+    Raises:
+        ObjectMissing: there is none.
+    """
+    bucket.stat(key)
+    if content := content_of(key):
+        if views.is_live(catalog, content):
+            return False
+        bucket.delete(key)
+        return True
+    since = views.live_since(catalog)
+    if since is None:
+        bucket.delete(key)
+        return True
+    notes_uses = any(entry.used_at for entry in bucket.list_page(key, limit=1).entries)
+    return notes_uses and bucket.delete_unused(key, since - _MARGIN)
 
 
 @dataclass

@@ -7,6 +7,7 @@ BhivError
 │   ├── VoiceError            no such voice, or it does not speak the language
 │   ├── FontError             a character that no font at hand can draw
 │   ├── JobMissing            there is no such job
+│   ├── ContentMissing        there is no such content
 │   ├── JobStateConflict      the job's state does not allow that
 │   └── IdempotencyConflict   an idempotency key that was used for another request
 ├── SignatureRefused      a webhook that nobody who knows the secret has signed just now
@@ -74,6 +75,10 @@ class FontError(InputRefused):
 
 class JobMissing(InputRefused, LookupError):
     """There is no such job."""
+
+
+class ContentMissing(InputRefused, LookupError):
+    """There is no such content."""
 
 
 class JobStateConflict(InputRefused):

@@ -122,7 +122,7 @@ def _take_out(file: IO[bytes], size: int) -> None:
 def _records(bucket: Bucket, rules: RotateRules) -> list[tuple[int, int]]:
     before = datetime.now(UTC) - timedelta(days=rules.record_days)
     held = entries(bucket, ["logs"])
-    old = (entry.key for entry in held if entry.key.endswith(".json") and entry.changed_at < before)
+    old = (entry.key for entry in held if entry.key.endswith((".json", ".log")) and entry.changed_at < before)
     return [packed for key in old if (packed := _pack_record(bucket, key, dry_run=rules.dry_run))]
 
 

@@ -24,10 +24,10 @@ _BATCH = 500
 
 def without_row(bucket: Bucket, catalog: Catalog, now: datetime) -> Iterator[Entry]:
     """Yield the objects named for a content that the catalog does not know."""
-    old = (entry for entry in entries(bucket, _SEGMENTS) if now - entry.changed_at > MARGIN and _content(entry.key))
+    old = (entry for entry in entries(bucket, _SEGMENTS) if now - entry.changed_at > MARGIN and content_of(entry.key))
     while batch := list(islice(old, _BATCH)):
-        known = views.known_contents(catalog, {_content(entry.key) for entry in batch})
-        yield from (entry for entry in batch if _content(entry.key) not in known)
+        known = views.known_contents(catalog, {content_of(entry.key) for entry in batch})
+        yield from (entry for entry in batch if content_of(entry.key) not in known)
 
 
 def without_object(bucket: Bucket, catalog: Catalog, now: datetime, video_days: float | None) -> Iterator[str]:
@@ -49,10 +49,10 @@ def _named(bucket: Bucket, segment: str, ids: Collection[str]) -> Iterator[Entry
     """Yield the segment's objects that are named for these contents."""
     last = f"{segment}/{max(ids)}~"
     held = entries(bucket, [segment], after=f"{segment}/{min(ids)}")
-    return (entry for entry in takewhile(lambda entry: entry.key < last, held) if _content(entry.key) in ids)
+    return (entry for entry in takewhile(lambda entry: entry.key < last, held) if content_of(entry.key) in ids)
 
 
-def _content(key: str) -> str:
+def content_of(key: str) -> str:
     """Return the content that an object is named for, empty for none."""
     found = _OF_CONTENT.fullmatch(key)
     return found[1] if found else ""

@@ -57,6 +57,15 @@ def client_environment(home: Path, api_url: str, *, kept: bool, verbose: bool = 
     return own | {name: value for name, value in users if name.startswith(_TUNING if kept else "PREFECT_")}
 
 
+def json_lines() -> dict[str, str]:
+    """The variables under which what Prefect prints is BHIV's JSON lines."""
+    return {
+        "PREFECT_LOGGING_COLORS": "false",
+        "PREFECT_LOGGING_FORMATTERS_JSON_CLASS": "bhiv.log_lines.JsonLines",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json",
+    }
+
+
 def _common(home: Path, api_url: str) -> dict[str, str]:
     return _past_the_proxy() | {
         "DO_NOT_TRACK": "1",

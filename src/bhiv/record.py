@@ -100,6 +100,11 @@ def started_now() -> tuple[float, datetime]:
     return now, datetime.fromtimestamp(now, UTC)
 
 
+def log_key(content_id: str) -> str:
+    """Return the key of the log of a content's last attempt."""
+    return f"logs/{content_id}.log"
+
+
 def write_metadata(bucket: Bucket, metadata: Metadata) -> None:
     """Store the metadata of an attempt; a later state of the same attempt takes its place."""
     bucket.put_bytes(

@@ -95,6 +95,16 @@ class RenderRequest(Contract):
         """The title that the video will have; of a script that can't be read, the fallback."""
         return self.title or (self.plan.title if self.plan else _title_in(self.script or "")) or self.name
 
+    @property
+    def spoken_language(self) -> str:
+        """The code of the language that the video will be in."""
+        return self.language or (self.plan.language if self.plan else _language_of(self.script or ""))
+
+
+@lru_cache(maxsize=1)  # as the title
+def _language_of(script: str) -> str:
+    return detect_language(script)
+
 
 @lru_cache(maxsize=1)  # it is asked for several times in a run, and a script of a megabyte takes a second
 def _title_in(script: str) -> str | None:
@@ -135,7 +145,7 @@ def _storyboard(script: str, options: dict[str, Any], name: str, settings: Setti
     if size > settings.max_script_bytes:
         raise ScriptError(f"the script has {size:,} bytes; at most {settings.max_script_bytes:,} are allowed")
     parsed = parse_script(script)
-    found = {"title": parsed.title or name, "language": detect_language(script)}
+    found = {"title": parsed.title or name, "language": _language_of(script)}
     return check_plan(found | options | {"scenes": make_scenes(parsed, settings.max_scenes)})
 
 

@@ -103,6 +103,9 @@ class Settings(BaseSettings):
     auth: Literal["keys", "off"] = Field(
         "keys", description="Whether the service wants API keys: `keys`, or `off`, on a loopback address only."
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How the service and the worker log: `text` for a person, `json` for a machine."
+    )
     service_host: str = Field("127.0.0.1", description="Address that the service listens on.")
     service_port: int = Field(8400, ge=0, le=65535, description="Port of the service; 0 takes a free one.")
     max_body_bytes: int = Field(

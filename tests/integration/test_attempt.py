@@ -13,7 +13,7 @@ from bhiv.attempt import Attempt, Begun, attempted, deliver
 from bhiv.bucket.local import LocalBucket
 from bhiv.catalog import ledger, open_catalog, outbox, views
 from bhiv.catalog.models import Job
-from bhiv.errors import CatalogUnavailable, LeaseLost, StorageError, ToolFailed
+from bhiv.errors import CatalogUnavailable, GateRejected, LeaseLost, StorageError, ToolFailed
 from bhiv.plan import RenderPlan, Scene
 from bhiv.progress import Progress
 from bhiv.record import Stage, Summary
@@ -64,9 +64,13 @@ def kept(workplace: Workplace, segment: str) -> dict[str, bytes]:
 
 
 def metadata(workplace: Workplace) -> dict[str, Any]:
-    [data] = kept(workplace, "logs").values()
+    [data] = [data for name, data in kept(workplace, "logs").items() if name.endswith(".json")]
     read: dict[str, Any] = json.loads(data)
     return read
+
+
+def log(workplace: Workplace, request: RenderRequest) -> list[str]:
+    return kept(workplace, "logs")[f"{request.content_id}.log"].decode().splitlines()
 
 
 def job(settings: Settings, request: RenderRequest) -> views.JobView:
@@ -102,6 +106,51 @@ def test_a_delivered_video_completes_its_job(workplace: Workplace, either: Setti
     assert entered is not None
     assert entered.model_dump(mode="json") == metadata(workplace)
     assert list(workplace.runs.iterdir()) == []
+
+
+def test_the_log_of_a_video_tells_its_making_step_by_step(
+    workplace: Workplace, settings: Settings, request_: RenderRequest
+) -> None:
+    with begun(workplace, settings, request_) as made:
+        delivered(workplace, settings, made.begun)
+
+    told = log(workplace, request_)
+
+    assert told[0] == f"job {request_.job_id} of content {request_.content_id}: A river"
+    assert [line.split(" ", 1)[1] for line in told if line.startswith("20")] == [
+        "queued, storyboard, 0 %",
+        "running, storyboard, 0 %",
+        "completed, completed, 100 %",
+    ]
+    assert any(line.startswith("upload: ") for line in told)
+    assert told[-1] == f"completed: videos/{request_.content_id}.mp4"
+
+
+def test_the_log_of_a_failed_run_names_the_kind_of_error(
+    workplace: Workplace, settings: Settings, request_: RenderRequest
+) -> None:
+    progress = Progress()
+    progress.current = "tts"
+
+    with pytest.raises(GateRejected), attempted(workplace, settings, request_, progress):
+        raise GateRejected("the voice\nis hoarse")
+
+    told = log(workplace, request_)
+
+    assert told[-1] == "tts error in tts: the voice is hoarse"
+    assert any(line.endswith("failed, tts, 0 %, tts error") for line in told)
+
+
+def test_a_log_that_can_not_be_stored_does_not_fail_the_run(
+    workplace: Workplace, settings: Settings, request_: RenderRequest
+) -> None:
+    # A folder is in the way of it.
+    workplace.bucket.put_bytes(f"logs/{request_.content_id}.log/x", b"", "text/plain")
+
+    with begun(workplace, settings, request_) as made:
+        delivered(workplace, settings, made.begun)
+
+    assert job(settings, request_).state == "completed"
 
 
 def test_a_completed_job_is_not_made_again(workplace: Workplace, settings: Settings, request_: RenderRequest) -> None:

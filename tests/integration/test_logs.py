@@ -108,14 +108,19 @@ def test_a_log_on_a_disk_that_can_not_cut_it_stays_whole_and_is_named(bucket: Lo
 
 
 def test_old_records_are_packed(bucket: LocalBucket, tmp_path: Path) -> None:
-    for name in ("old", "new"):
-        bucket.put_bytes(f"logs/{name}.json", b"{}", "application/json")
+    for name in ("old.json", "new.json", "old.log"):
+        bucket.put_bytes(f"logs/{name}", b"{}", "application/json")
     then = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
-    os.utime(bucket.path("logs/old.json"), (then, then))
+    for name in ("old.json", "old.log"):
+        os.utime(bucket.path(f"logs/{name}"), (then, then))
     days = (datetime.now(UTC) - datetime(2026, 1, 2, tzinfo=UTC)).days
 
     report = rotate(bucket, tmp_path, RotateRules(record_days=days))
 
-    assert report.files == 1
-    assert [entry.key for entry in bucket.list_page("logs/").entries] == ["logs/new.json", "logs/old.json.gz"]
+    assert report.files == 2
+    assert [entry.key for entry in bucket.list_page("logs/").entries] == [
+        "logs/new.json",
+        "logs/old.json.gz",
+        "logs/old.log.gz",
+    ]
     assert gzip.decompress(bucket.get_bytes("logs/old.json.gz")) == b"{}"

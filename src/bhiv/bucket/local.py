@@ -215,10 +215,10 @@ class LocalBucket:
         *folders, name = keys.split(key)
         try:
             with self._folder(folders, make=False) as folder:
-                file = os.fdopen(os.open(name, _READ, dir_fd=folder), "rb")
-        except FileNotFoundError:
+                file = _file(os.open(name, _READ, dir_fd=folder))
+        except (FileNotFoundError, IsADirectoryError):
             raise ObjectMissing(f"there is no {key} in the bucket {self.root}") from None
-        except OSError as error:  # a link or a folder where the object should be
+        except OSError as error:  # a link where the object should be
             raise explain(error, key) from error
         with file:
             yield file
@@ -265,6 +265,14 @@ class LocalBucket:
             if stat.S_ISREG(status.st_mode):
                 used = max(status.st_atime, status.st_mtime)
                 yield Entry(key, status.st_size, _time(status.st_mtime), _time(used))
+
+
+def _file(descriptor: int) -> IO[bytes]:
+    try:
+        return os.fdopen(descriptor, "rb")
+    except OSError:  # a folder: the descriptor would stay open
+        os.close(descriptor)
+        raise
 
 
 def _note_use(file: IO[bytes]) -> None:

@@ -255,6 +255,7 @@ def _is_current(engine: Engine) -> bool:
 
 def _prepare(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # so that `_begin` decides how a transaction begins
+    connection.create_function("lower", 1, _lower, deterministic=True)
     for pragma in (
         # A job that was accepted must be there after a power cut.
         "synchronous = FULL",
@@ -264,6 +265,11 @@ def _prepare(connection: Any, _record: object) -> None:
         "wal_autocheckpoint = 0",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _lower(text: object) -> object:
+    """Do what SQLite's own function does for ASCII only."""
+    return text.lower() if isinstance(text, str) else text
 
 
 def _begin(connection: Connection) -> None:

@@ -50,7 +50,13 @@ def enter(connection: Connection, request: RenderRequest, api_key_id: str | None
     moment = now(connection)
     plan = request.plan
     uploader = request.uploader_id or (plan.uploader_id if plan else "local")
-    content = {"id": request.content_id, "uploader_id": uploader, "title": request.shown_title, "created_at": moment}
+    content = {
+        "id": request.content_id,
+        "uploader_id": uploader,
+        "title": request.shown_title,
+        "language": request.spoken_language,
+        "created_at": moment,
+    }
     add(connection, User, {"id": uploader, "created_at": moment})
     add(connection, Content, content)
     if request.script is not None:
@@ -208,6 +214,7 @@ def end(
         state,
         values.get("step", held.step),
         values.get("progress", held.progress),
+        (metadata.error.category if metadata.error else "other") if state == "failed" else None,
     )
     _keep(connection, metadata)
     outbox.tell_of_end(connection, lease.job_id, state, metadata, moment, core=core)
@@ -273,8 +280,16 @@ def _set(connection: Connection, job_id: str, moment: datetime, values: Mapping[
     connection.execute(update(Job).where(Job.id == job_id).values(updated_at=moment, **values))
 
 
-def _note(connection: Connection, job_id: str, moment: datetime, state: str, step: str, progress: int) -> None:
-    values = {"job_id": job_id, "at": moment, "state": state, "step": step, "progress": progress}
+def _note(
+    connection: Connection,
+    job_id: str,
+    moment: datetime,
+    state: str,
+    step: str,
+    progress: int,
+    category: str | None = None,
+) -> None:
+    values = {"job_id": job_id, "at": moment, "state": state, "step": step, "progress": progress, "category": category}
     insert(connection, JobEvent, values)
 
 

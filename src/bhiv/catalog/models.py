@@ -48,6 +48,8 @@ class Content(Base):
     id: Mapped[str] = mapped_column(SafeText(24), primary_key=True)
     uploader_id: Mapped[str] = mapped_column(ForeignKey("user.id"), index=True)
     title: Mapped[str]
+    #: Of its script, such as `en`; None for contents of before it was kept.
+    language: Mapped[str | None]
     created_at: Mapped[datetime]
 
 
@@ -97,7 +99,7 @@ class Job(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime] = mapped_column(index=True)
     started_at: Mapped[datetime | None]
-    finished_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None] = mapped_column(index=True)
     #: The `RenderRequest` without its script, which is the content's.
     request: Mapped[dict[str, Any]]
     #: The key by which it was submitted to the service; None for the command's jobs and the Prefect UI's.
@@ -116,6 +118,8 @@ class JobEvent(Base):
     step: Mapped[str]
     #: In percent.
     progress: Mapped[int]
+    #: Of the error that the job has failed with; None for every other change.
+    category: Mapped[str | None] = mapped_column(index=True)
 
 
 class VideoMetadata(Base):

@@ -42,6 +42,12 @@ class JobView(Contract):
     finished_at: datetime | None
 
 
+class Found(JobView):
+    """A job that was searched for."""
+
+    uploader_id: str
+
+
 class JobChange(Contract):
     """A change of a job's state or step."""
 
@@ -50,6 +56,8 @@ class JobChange(Contract):
     step: str
     #: In percent.
     progress: int
+    #: Of the error that it has failed with; None for every other change.
+    category: str | None = None
 
 
 def get(catalog: Catalog, job_id: str) -> JobView | None:
@@ -68,6 +76,50 @@ def recent(catalog: Catalog, state: State | None = None, limit: int = 20) -> lis
     """Return the jobs that changed last, newest first, of one state or of all; never more than 1,000."""
     query = _select() if state is None else _select(Job.state == state)
     return _views(catalog, query.order_by(Job.updated_at.desc(), Job.id.desc()).limit(min(limit, _MOST)))
+
+
+def search(
+    catalog: Catalog,
+    state: State | None = None,
+    uploader_id: str | None = None,
+    title: str | None = None,
+    after: str | None = None,
+    limit: int = 50,
+) -> list[Found]:
+    """Return jobs, those with the highest ids (the newest) first, that come after the job `after`.
+
+    `title` is a part of the title in any case. PostgreSQL knows the cases that its locale knows.
+    """
+    columns = [Job.__table__.columns[name] for name in JobView.model_fields]
+    query = select(Job.id)
+    if state is not None:
+        query = query.where(Job.state == state)
+    if uploader_id is not None:
+        query = query.join(Content, Content.id == Job.content_id).where(Content.uploader_id == uploader_id)
+    if title is not None:
+        query = query.where(func.lower(Job.title).contains(title.lower(), autoescape=True))
+    if after is not None:
+        query = query.where(Job.id < after)
+    # The large columns are read of those only that are shown.
+    page = query.order_by(Job.id.desc()).limit(min(limit, _MOST)).subquery()
+    shown = select(*columns, Content.uploader_id).join(Content, Content.id == Job.content_id)
+    with catalog.reading() as connection:
+        rows = connection.execute(shown.join(page, page.c.id == Job.id).order_by(Job.id.desc())).mappings().all()
+    return [Found.model_validate(dict(row)) for row in rows]
+
+
+def title_of(catalog: Catalog, content_id: str) -> str | None:
+    """Return the title of a content's newest job, None when there is none."""
+    query = select(Job.title).where(Job.content_id == content_id).order_by(Job.id.desc()).limit(1)
+    with catalog.reading() as connection:
+        return connection.scalar(query)
+
+
+def is_live(catalog: Catalog, content_id: str) -> bool:
+    """Whether a job of the content waits or is made."""
+    query = select(Job.id).where(Job.content_id == content_id, Job.state.in_(["queued", "running"])).limit(1)
+    with catalog.reading() as connection:
+        return connection.scalar(query) is not None
 
 
 def expired(catalog: Catalog) -> list[JobView]:

@@ -15,9 +15,23 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from bhiv import api_keys
 from bhiv.catalog import open_catalog
 from bhiv.errors import InputRefused, ServiceUnavailable
-from bhiv.service import health, ingest, problems, render, scripts, webhooks
+from bhiv.log_lines import set_up
+from bhiv.service import (
+    health,
+    history,
+    ingest,
+    metric_routes,
+    objects,
+    problems,
+    ratings,
+    render,
+    scripts,
+    upkeep,
+    webhooks,
+)
 from bhiv.service.auth import is_loopback
 from bhiv.service.documents import describe
+from bhiv.service.request_ids import RequestIds
 from bhiv.service.state import opened
 from bhiv.service.wire import Protocol, TooLargeAsProblem
 from bhiv.settings import Settings
@@ -42,12 +56,24 @@ def make_app(settings: Settings) -> FastAPI:
         title="BHIV", description=_SUMMARY, version="1", lifespan=lifespan, docs_url=None, redoc_url=None,
         redirect_slashes=False,
     )  # fmt: skip
-    for router in (render.router, webhooks.router, ingest.router, scripts.router, health.router):
+    for router in (
+        render.router,
+        webhooks.router,
+        ingest.router,
+        scripts.router,
+        history.router,
+        ratings.router,
+        upkeep.router,
+        objects.router,
+        metric_routes.router,
+        health.router,
+    ):
         app.include_router(router)
     problems.install(app)
     describe(app)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
     app.add_middleware(TooLargeAsProblem)
+    app.add_middleware(RequestIds)  # the last one is the first that a request meets
     return app
 
 
@@ -64,10 +90,11 @@ def serve(settings: Settings, say: Callable[[str], None], parent: int | None = N
         raise InputRefused("BHIV_AUTH=off is for loopback addresses: set BHIV_SERVICE_HOST=127.0.0.1, or use API keys")
     callback_secrets(settings)
     ingest_secrets(settings)
+    set_up(settings.log_format)
     with listening(settings) as listener:
         config = uvicorn.Config(
             make_app(settings), log_level="warning", access_log=False, lifespan="on", server_header=False,
-            timeout_graceful_shutdown=_PARTING_SECONDS, ws="none", http=Protocol,
+            timeout_graceful_shutdown=_PARTING_SECONDS, ws="none", http=Protocol, log_config=None,
         )  # fmt: skip
         if parent is not None:
             threading.Thread(target=_end_with, args=(parent,), name="parent", daemon=True).start()

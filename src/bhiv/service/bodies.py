@@ -2,12 +2,16 @@
 
 import re
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
 
+from bhiv.plan import refusal
 from bhiv.service.problems import Problem
+
+M = TypeVar("M", bound=BaseModel)
 
 _JSON = "application/json"
 _MOST_VALUES = 50_000
@@ -61,3 +65,11 @@ def _holds_infinity(value: Any) -> bool:
 def media_type(request: Request) -> str:
     """Return the content type without its parameters, in lower case."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def validated(model: type[M], values: Any) -> M:
+    """Return the values as a `model`; raises PlanError, which names the first field that is wrong."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise refusal(error) from None

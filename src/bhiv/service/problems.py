@@ -17,15 +17,18 @@ from starlette.responses import Response
 from bhiv.errors import (
     BhivError,
     CatalogUnavailable,
+    ContentMissing,
     DiskFull,
     IdempotencyConflict,
     InputRefused,
+    InvalidKey,
     JobMissing,
     JobStateConflict,
     ObjectMissing,
     PlanError,
     QueueFull,
     ServerUnavailable,
+    StorageMisconfigured,
     StorageUnavailable,
 )
 from bhiv.plan import refusal
@@ -36,13 +39,16 @@ _RETRY_SECONDS = "5"
 #: The status and title of each error; the first that fits.
 _KINDS: Sequence[tuple[type[BhivError], int, str]] = (
     (JobMissing, 404, "no such job"),
+    (ContentMissing, 404, "no such content"),
     (ObjectMissing, 404, "no such object"),
     (JobStateConflict, 409, "not possible in this state"),
     (IdempotencyConflict, 422, "idempotency key used before"),
     (InputRefused, 422, "refused"),
+    (InvalidKey, 422, "refused"),
     (QueueFull, 429, "the queue is full"),
     (CatalogUnavailable, 503, "the catalog is away"),
     (StorageUnavailable, 503, "the bucket is away"),
+    (StorageMisconfigured, 503, "the bucket is away"),
     (ServerUnavailable, 503, "Prefect is away"),
     (DiskFull, 507, "no space left"),
 )
@@ -141,7 +147,8 @@ async def _gone(_: Request, __: Exception) -> Response:
 
 async def _mistake(request: Request, error: Exception) -> Response:
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return answer(500, "internal error", "this is a mistake of the service; its log says more")
+    headers = {"X-Request-Id": id_} if (id_ := request.scope.get("state", {}).get("request_id")) else {}
+    return answer(500, "internal error", "this is a mistake of the service; its log says more", headers)
 
 
 def _sendable(value: Any) -> Any:

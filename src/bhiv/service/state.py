@@ -9,14 +9,17 @@ from typing import TypeVar, cast
 from sqlalchemy import Connection
 from starlette.requests import Request
 
+from bhiv.bucket import Bucket, open_bucket
 from bhiv.catalog import Catalog, open_catalog
 from bhiv.catalog.writer import Writer
 from bhiv.courier import Courier
 from bhiv.dispatch import Dispatcher
+from bhiv.metrics import Meter
 from bhiv.prefect_api import PrefectApi
 from bhiv.prefect_server import find_server
 from bhiv.service.auth import Gate
 from bhiv.service.queue_room import Queue
+from bhiv.service.scrapes import Scrapes
 from bhiv.service.status import Statuses
 from bhiv.settings import Settings
 
@@ -36,6 +39,8 @@ class Service:
     gate: Gate
     statuses: Statuses
     queue: Queue
+    bucket: Bucket
+    scrapes: Scrapes
 
     async def write(self, do: Callable[[Connection], T]) -> T:
         """Have `do` written with what others write at the same time; returns when it is on the disk."""
@@ -54,7 +59,9 @@ async def opened(settings: Settings) -> AsyncIterator[Service]:
     Raises:
         CatalogUnavailable: the catalog can't be opened.
         InputRefused: a setting of callbacks can't be used.
+        StorageMisconfigured: S3 is chosen without a bucket.
     """
+    bucket = open_bucket(settings)
     with open_catalog(settings) as catalog, Writer(catalog) as writer:
         prefect = PrefectApi(lambda: find_server(settings))
         dispatcher = Dispatcher(settings, catalog, writer, prefect)
@@ -65,7 +72,10 @@ async def opened(settings: Settings) -> AsyncIterator[Service]:
         ]
         try:
             gate, queue = Gate(settings, catalog, writer), Queue(settings, catalog)
-            yield Service(settings, catalog, writer, dispatcher, courier, prefect, gate, Statuses(catalog), queue)
+            scrapes = Scrapes(Meter(settings, catalog, bucket), prefect)
+            yield Service(
+                settings, catalog, writer, dispatcher, courier, prefect, gate, Statuses(catalog), queue, bucket, scrapes
+            )
         finally:
             for task in tasks:
                 task.cancel()

@@ -17,11 +17,11 @@ from bhiv.catalog.models import State as JobState
 from bhiv.catalog.views import JobChange, JobView
 from bhiv.errors import JobMissing
 from bhiv.plan import Contract
-from bhiv.record import STEPS, Failure
+from bhiv.record import STEPS, Failure, log_key
 
 State = Literal["pending", "running", "success", "error", "cancelled"]
 
-_STATES: dict[JobState, State] = {
+STATES: dict[JobState, State] = {
     "queued": "pending",
     "running": "running",
     "completed": "success",
@@ -46,7 +46,7 @@ class Step(Contract):
 class Asset(Contract):
     """Something that the job has made."""
 
-    kind: Literal["script", "storyboard", "video", "subtitles", "summary", "log"]
+    kind: Literal["script", "storyboard", "video", "subtitles", "summary", "record", "log"]
     key: str = Field(description="Its key in the bucket.")
     url: str = Field(description="Where this service gives it out.")
 
@@ -160,7 +160,7 @@ def describe(job: JobView, changes: list[JobChange], ui_url: str | None) -> JobS
 
 
 def _state(state: JobState) -> State:
-    return _STATES[state]
+    return STATES[state]
 
 
 def _step(name: str, job: JobView) -> Step:
@@ -187,7 +187,7 @@ def _assets(job: JobView) -> tuple[Asset, ...]:
             ("summary", f"videos/{content}_job_summary.json"),
         ]
     if job.state in {"completed", "failed"}:
-        keys += [("log", f"logs/{content}.json")]
+        keys += [("record", f"logs/{content}.json"), ("log", log_key(content))]
     return tuple(Asset.model_validate({"kind": kind, "key": key, "url": f"/bucket/{key}"}) for kind, key in keys)
 
 

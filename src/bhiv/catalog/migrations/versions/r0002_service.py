@@ -31,11 +31,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_api_key"),
     )
     with op.batch_alter_table("content") as content:
+        content.add_column(sa.Column("language", sa.String(), nullable=True))
         content.create_foreign_key("fk_content_uploader_id_user", "user", ["uploader_id"], ["id"])
     with op.batch_alter_table("job") as job:
         job.add_column(sa.Column("api_key_id", sa.String(), nullable=True))
         job.create_foreign_key("fk_job_api_key_id_api_key", "api_key", ["api_key_id"], ["id"])
         job.create_index("ix_job_api_key_id", ["api_key_id"])
+        job.create_index("ix_job_finished_at", ["finished_at"])
     _create_of_jobs()
     _create_mail()
 
@@ -45,11 +47,13 @@ def downgrade() -> None:
     for table in _TABLES:
         op.drop_table(table)
     with op.batch_alter_table("job") as job:
+        job.drop_index("ix_job_finished_at")
         job.drop_index("ix_job_api_key_id")
         job.drop_constraint("fk_job_api_key_id_api_key", type_="foreignkey")
         job.drop_column("api_key_id")
     with op.batch_alter_table("content") as content:
         content.drop_constraint("fk_content_uploader_id_user", type_="foreignkey")
+        content.drop_column("language")
     op.drop_table("api_key")
     op.drop_table("user")
 
@@ -63,8 +67,9 @@ def _create_of_jobs() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("step", sa.String(), nullable=False),
         sa.Column("progress", sa.Integer(), nullable=False),
+        sa.Column("category", sa.String(), nullable=True),
         references={"job_id": "job"},
-        indexes=("job_id",),
+        indexes=("job_id", "category"),
     )
     _create(
         "feedback",
