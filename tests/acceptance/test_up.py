@@ -339,6 +339,25 @@ def test_a_script_that_is_posted_becomes_a_video_in_the_bucket(system: System) -
         assert client.get("/ready").json()["status"] == "ready"
 
 
+def test_every_command_of_the_page_of_the_api_works(system: System, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    commands = "\n".join(re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
+    with service(system) as client:
+        key = client.headers["authorization"].removeprefix("Bearer ")
+        given = {"URL": str(client.base_url).rstrip("/"), "KEY": key, "no_proxy": "127.0.0.1"}
+
+    ran = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", commands],
+        env=system.environment | given, cwd=tmp_path, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+
+    assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout
+    assert commands.count("curl ") > 30
+    assert (tmp_path / "river.mp4").read_bytes()[4:8] == b"ftyp"
+    assert (tmp_path / "start.mp4").stat().st_size == 100
+    assert "bhiv_" in (tmp_path / "metrics.txt").read_text()
+
+
 def test_a_job_that_is_posted_while_prefect_is_gone_is_made_when_it_is_back(system: System) -> None:
     [server] = system.processes()["server"]
     server.kill()
