@@ -334,6 +334,12 @@ def test_of_two_that_bring_the_same_webhook_at_once_one_makes_the_jobs(catalog: 
     assert first == again == incoming.seen(catalog, name)
 
 
+def test_a_method_that_a_path_has_not_is_answered_with_all_that_it_has(service: Api) -> None:
+    answer = service.client.delete(f"/render/{new_id()}/webhook")
+
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, PUT")
+
+
 # --- scripts ---
 
 

@@ -56,7 +56,7 @@ def make_app(settings: Settings) -> FastAPI:
         title="BHIV", description=_SUMMARY, version="1", lifespan=lifespan, docs_url=None, redoc_url=None,
         redirect_slashes=False,
     )  # fmt: skip
-    for router in (
+    routers = (
         render.router,
         webhooks.router,
         ingest.router,
@@ -67,8 +67,10 @@ def make_app(settings: Settings) -> FastAPI:
         objects.router,
         metric_routes.router,
         health.router,
-    ):
+    )
+    for router in routers:
         app.include_router(router)
+    app.state.routes = [route for router in routers for route in router.routes]
     problems.install(app)
     describe(app)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)

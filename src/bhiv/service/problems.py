@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from bhiv.errors import (
     BhivError,
@@ -136,9 +137,20 @@ async def _broken(request: Request, error: Exception) -> Response:
     return await _refusal(request, refusal(error))
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return answer(error.status_code, HTTPStatus(error.status_code).phrase.lower(), None, error.headers)
+    headers = {**(error.headers or {})}
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods(request)):
+        # Starlette names the methods of one route of the path only.
+        headers["Allow"] = ", ".join(sorted(methods))
+    return answer(error.status_code, HTTPStatus(error.status_code).phrase.lower(), None, headers)
+
+
+def _methods(request: Request) -> set[str]:
+    routes: Sequence[Route] = request.app.state.routes
+    return {
+        method for route in routes if route.matches(request.scope)[0] != Match.NONE for method in route.methods or ()
+    }
 
 
 async def _gone(_: Request, __: Exception) -> Response:
