@@ -25,7 +25,7 @@ from bhiv.callback_rules import Ended
 from bhiv.catalog import Catalog, deliveries
 from bhiv.catalog.deliveries import KINDS, Parcel, Tried
 from bhiv.catalog.writer import Writer
-from bhiv.connectors import send_to_core_async
+from bhiv.connectors import Event, send_to_core_async
 from bhiv.errors import AddressRefused, CatalogUnavailable, CoreUnavailable, InputRefused, StorageError
 from bhiv.failed_sends import FailedSend
 from bhiv.safe_transport import WEB_PORTS, AddressRules, safe_async_client
@@ -59,8 +59,15 @@ class Courier:
     """
 
     def __init__(
-        self, settings: Settings, catalog: Catalog, writer: Writer, *, timeout_seconds: float = TIMEOUT_SECONDS
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        writer: Writer,
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        on_event: Callable[[Event], None] = lambda _: None,
     ) -> None:
+        self._on_event = on_event
         self._settings, self._catalog, self._writer, self._timeout = settings, catalog, writer, timeout_seconds
         self._rules = AddressRules(settings.allowed_hosts)
         self._secrets = callback_secrets(settings)
@@ -193,6 +200,7 @@ class Courier:
                 settings=self._settings,
                 timeout_seconds=self._timeout,
                 keep=False,
+                on_event=self._on_event,
             )
         except CoreUnavailable as error:
             pause = error.retry_after_seconds

@@ -3,6 +3,7 @@
 Over HTTP and not through Prefect's client, whose import costs seconds and which retries on its own.
 """
 
+import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +15,8 @@ from bhiv.errors import RunFailed, ServerUnavailable
 from bhiv.prefect_server import Server
 
 _SECONDS = 20.0
+#: On SQLite a server answers 503 while another of its clients writes.
+_PAUSES = (0.2, 0.5, 1.0)
 #: For who only wants to know whether it is there, and has somebody waiting.
 _LOOK_SECONDS = 3.0
 
@@ -72,6 +75,11 @@ class PrefectApi:
         client = await self._connected()
         try:
             answer = await client.request(method, path, json=body, timeout=seconds)
+            for pause in _PAUSES:
+                if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+                    break
+                await asyncio.sleep(pause)
+                answer = await client.request(method, path, json=body, timeout=seconds)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             await self.close()
             raise ServerUnavailable(f"the Prefect server does not answer: {error or type(error).__name__}") from error

@@ -65,14 +65,15 @@ async def opened(settings: Settings) -> AsyncIterator[Service]:
     with open_catalog(settings) as catalog, Writer(catalog) as writer:
         prefect = PrefectApi(lambda: find_server(settings))
         dispatcher = Dispatcher(settings, catalog, writer, prefect)
-        courier = Courier(settings, catalog, writer)
+        meter = Meter(settings, catalog, bucket)
+        courier = Courier(settings, catalog, writer, on_event=meter.sends)
         tasks = [
             asyncio.create_task(dispatcher.run(), name="dispatcher"),
             asyncio.create_task(courier.run(), name="courier"),
         ]
         try:
             gate, queue = Gate(settings, catalog, writer), Queue(settings, catalog)
-            scrapes = Scrapes(Meter(settings, catalog, bucket), prefect)
+            scrapes = Scrapes(meter, prefect)
             yield Service(
                 settings, catalog, writer, dispatcher, courier, prefect, gate, Statuses(catalog), queue, bucket, scrapes
             )
