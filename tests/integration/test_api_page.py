@@ -10,5 +10,10 @@ PAGE = (Path(__file__).parent.parent.parent / "docs" / "api.md").read_text(encod
 def test_every_route_is_on_the_page(client: httpx.Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
 
-    shown = PAGE.replace("$JOB", "{job_id}").replace("$LETTER", "{letter_id}").replace("$CONTENT/", "{content_id}/")
+    shown = (
+        PAGE.replace("$JOB", "{job_id}")
+        .replace("$MILL", "{job_id}")
+        .replace("$LETTER", "{letter_id}")
+        .replace("$CONTENT/", "{content_id}/")
+    )
     assert [path for path in paths if path not in shown] == []
