@@ -115,12 +115,19 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 
 @pytest.fixture(scope="session")
 def prefect(shared_home: dict[str, str]) -> PrefectApi:
-    """The shared home's server, with the pool and all deployments of prefect.yaml."""
+    """The shared home's server, with the pool and all deployments of prefect.yaml, their schedules paused.
+
+    Else maintenance would come between, and run again what a test has killed.
+    """
     asked = [sys.executable, "-c", _DEPLOY]
     environment = shared_home | IN_CHECKOUT
     said = subprocess.run(asked, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=240)
     url = said.stdout.strip().splitlines()[-1]
-    return PrefectApi(lambda: url)
+    api = PrefectApi(lambda: url)
+    for one in api.call("/deployments/filter", {}):
+        if one["schedules"]:
+            api.call(f"/deployments/{one['id']}", {"paused": True}, "PATCH")
+    return api
 
 
 def open_shop(folder: Path, home: Mapping[str, str], bucket: Path) -> Shop:
