@@ -3,11 +3,14 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import pytest
 
-from tests.servers.service import RunningService
+from tests.servers.prefect import prefect_server
+from tests.servers.service import WIDE, RunningService, running_service
 
 #: A plan's parts must fit each other, which a schema can't say; and a job that waits has events without an end.
 _LEFT_OUT = [
@@ -16,15 +19,25 @@ _LEFT_OUT = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service of this module's own, with a Prefect server that takes every run."""
+    with (
+        prefect_server() as prefect,
+        running_service(tmp_path_factory.mktemp("service"), prefect_api_url=prefect.url, **WIDE) as started,
+    ):
+        yield started
+
+
 def test_a_thousand_requests_made_of_the_description_are_answered_as_it_says(
     service: RunningService, tmp_path: Path
 ) -> None:
     ended = subprocess.run(
         [
             str(Path(sys.executable).with_name("st")), "run", f"{service.url}/openapi.json",
-            "-H", f"Authorization: Bearer {service.key}", "--phases", "examples,coverage,fuzzing", "-n", "40",
+            "-H", f"Authorization: Bearer {service.key}", "--phases", "examples,coverage,fuzzing", "-n", "12",
             "--generation-deterministic", "--no-shrink", "--continue-on-failure", "--request-timeout", "10",
-            "--max-time", "75", "--no-color", "--warnings", "off", *_LEFT_OUT,
+            "--max-time", "90", "--no-color", "--warnings", "off", *_LEFT_OUT,
         ],
         cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A Prefect server that knows one deployment, starts runs once for a key, and is away or busy as it is told."""
+"""A Prefect server that has every deployment, starts runs once for a key, and is away or busy as it is told."""
 
 import json
 import threading
@@ -48,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(503, {})
         elif self.path == "/api/health":
             self._say(200, True)
-        elif self.path == "/api/deployments/name/script_to_video/script_to_video":
+        elif self.path.startswith("/api/deployments/name/"):
             self._say(200, {"id": _DEPLOYMENT})
         else:
             self._say(404, {})

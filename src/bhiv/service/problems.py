@@ -148,9 +148,10 @@ async def _http(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> set[str]:
     routes: Sequence[Route] = request.app.state.routes
-    return {
-        method for route in routes if route.matches(request.scope)[0] != Match.NONE for method in route.methods or ()
-    }
+    fitting = [route for route in routes if route.matches(request.scope)[0] != Match.NONE]
+    # `/bucket/stats` is that, although it would also do for `/bucket/{key}`.
+    fewest = min((len(route.param_convertors) for route in fitting), default=0)
+    return {method for route in fitting if len(route.param_convertors) == fewest for method in route.methods or ()}
 
 
 async def _gone(_: Request, __: Exception) -> Response:
