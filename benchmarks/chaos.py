@@ -51,8 +51,11 @@ class Report:
         return not (self.lost or self.failed or self.torn or self.encoded_twice)
 
 
-def chaos(kills: int, seed: int, pause: float = 1.5) -> Report:
-    """Kill that many processes, each after up to twice `pause` seconds, and return what came of the jobs."""
+def chaos(kills: int, seed: int, pause: float = 1.5, size: str = "1280x720") -> Report:
+    """Kill that many processes, each after up to twice `pause` seconds, and return what came of the jobs.
+
+    The larger their `size`, the more kills meet the jobs in their work and not in their start.
+    """
     chance, report = random.Random(seed), Report()
     with _system() as system:
         jobs: list[str] = []
@@ -63,7 +66,7 @@ def chaos(kills: int, seed: int, pause: float = 1.5) -> Report:
             open_jobs = [job for job in jobs if not _has_video(system, job)]
             if len(open_jobs) < _IN_FLIGHT:
                 films.append(_choose_film(len(jobs), films, [job in open_jobs for job in jobs]))
-                jobs.append(_submit(system, len(jobs), films[-1]))
+                jobs.append(_submit(system, len(jobs), films[-1], size))
             role = chance.choice(_ROLES)
             _wait_for(system, role)
             # What lives for a moment only is killed at once.
@@ -103,11 +106,10 @@ def _choose_film(number: int, films: list[int], are_open: list[bool]) -> int:
     return max(finished) if number % 2 and finished else number
 
 
-def _submit(system: System, number: int, film: int) -> str:
+def _submit(system: System, number: int, film: int, size: str) -> str:
     job = new_id()
     scenes = "\n\n".join(f"Film {film}, part {part}. The river runs on to the sea." for part in range(8))
-    # Large enough that a kill meets most jobs in their work and not in their start.
-    request = {"script": scenes, "title": f"Film {number}", "size": "1280x720", "job_id": job}
+    request = {"script": scenes, "title": f"Film {number}", "size": size, "job_id": job}
     system.run("script_to_video", job, {"request": request | {"content_id": job}})
     return job
 
