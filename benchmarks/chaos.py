@@ -92,6 +92,10 @@ def _system() -> Iterator[System]:
             system.start()
             system.wait_until_ready()
             yield system
+        except BaseException:  # not handled: its last words would go with the folder
+            for log in (system.folder / "up.log", *(system.home / "server").glob("*.log")):
+                print(f"{log.name}: ...{log.read_text(errors='replace')[-3000:]}", file=sys.stderr)
+            raise
         finally:
             system.stop()
 
