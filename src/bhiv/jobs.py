@@ -167,6 +167,8 @@ def retry(connection: Connection, job_id: str) -> None:
     if job.state not in {"failed", "cancelled"}:
         raise JobStateConflict(f"the job {job_id} is {job.state}; only a failed or cancelled one can be made again")
     ledger.requeue(connection, job_id)
+    # A run may have begun, and ended, before its start was noted.
+    outbox.withdraw(connection, job_id, "run")
     # Another key than the run before, or Prefect would answer with that one.
     letter = {"key": f"{job_id}-{job.lease_token}-{job.attempts}"}
     outbox.put(connection, "run", letter, now(connection), job_id=job_id)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from bhiv.catalog import Catalog, ledger, open_catalog
+from bhiv.catalog import Catalog, ledger, open_catalog, schema
 from bhiv.catalog.checkup import check_catalog
 from bhiv.catalog.database import catalog_file
 from bhiv.catalog.models import Job
@@ -43,7 +43,7 @@ def test_a_catalog_is_told_with_its_version(either: Settings) -> None:
     with open_catalog(either) as catalog:
         enter(catalog, 1)
 
-        assert "version r0001" in check_catalog(either)
+        assert f"version {schema.HEAD}" in check_catalog(either)
 
 
 def test_who_looks_makes_no_catalog(settings: Settings) -> None:
@@ -88,7 +88,7 @@ def test_a_damaged_catalog_is_told_by_the_doctor(settings: Settings) -> None:
     assert not finding.ok
     assert "put a backup in its place" in finding.message
     file.write_bytes(whole)
-    assert check_catalog(settings) == f"{file}, whole, version r0001"
+    assert check_catalog(settings) == f"{file}, whole, version {schema.HEAD}"
 
 
 def test_a_server_that_is_away_is_told_without_its_password(tmp_path: Path) -> None:
