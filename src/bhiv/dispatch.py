@@ -10,11 +10,12 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
+from anyio import to_thread
 from sqlalchemy import Connection
 
 from bhiv import jobs
 from bhiv.catalog import Catalog, outbox, views
-from bhiv.catalog.outbox import Letter
+from bhiv.catalog.outbox import Kind, Letter
 from bhiv.catalog.writer import Writer
 from bhiv.errors import CatalogUnavailable, ServerUnavailable
 from bhiv.prefect_api import PrefectApi, RunRefused
@@ -28,6 +29,7 @@ _WATCH_SECONDS = 2.0
 #: Waits after a round that failed: longer each time.
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
 _ROUND_LETTERS = 20
+_CANCEL: tuple[Kind, ...] = ("cancel",)
 
 _log = logging.getLogger(__name__)
 
@@ -82,12 +84,13 @@ class Dispatcher:
             CatalogUnavailable: as it says.
         """
         moved = 0
-        for letter in outbox.due(self._catalog, ["cancel"], _ROUND_LETTERS):
+        # Beside the event loop: with thousands of jobs waiting, requests would wait for these queries.
+        for letter in await to_thread.run_sync(outbox.due, self._catalog, _CANCEL, _ROUND_LETTERS):
             await self._prefect.cancel_run(letter.payload["flow_run_id"])
             await self._write(partial(outbox.done, letter=letter.id))
             moved += 1
-        room = self._settings.dispatch_window - views.in_prefect(self._catalog)
-        for letter in outbox.fair_runs(self._catalog, min(room, _ROUND_LETTERS)):
+        room = self._settings.dispatch_window - await to_thread.run_sync(views.in_prefect, self._catalog)
+        for letter in await to_thread.run_sync(outbox.fair_runs, self._catalog, min(room, _ROUND_LETTERS)):
             await self._start(letter)
             moved += 1
         return moved

@@ -7,7 +7,7 @@ foreign key cascades.
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import CheckConstraint, Double, ForeignKey, MetaData
+from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, MetaData
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from bhiv.catalog.columns import SafeJson, SafeText, UtcTime
@@ -190,6 +190,7 @@ class Outbox(Base):
     """Something that another service must be told; written in the transaction that makes it true."""
 
     __tablename__ = "outbox"
+    __table_args__ = (Index("ix_outbox_kind_due_at", "kind", "due_at"),)
 
     #: What the receiver knows it by: every try carries the same.
     id: Mapped[str] = mapped_column(SafeText(24), primary_key=True)
@@ -200,7 +201,7 @@ class Outbox(Base):
     payload: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
     #: When it is to be tried next; None once it is done or given up.
-    due_at: Mapped[datetime | None] = mapped_column(index=True)
+    due_at: Mapped[datetime | None]
     attempts: Mapped[int]
     done_at: Mapped[datetime | None]
     #: Of the last try; with neither `due_at` nor `done_at` it was given up.

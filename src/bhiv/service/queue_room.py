@@ -10,12 +10,12 @@ from bhiv.errors import QueueFull
 from bhiv.settings import Settings
 
 #: What was counted is believed for so long; what this process accepts is added to it.
-_COUNT_SECONDS = 1.0
+_COUNT_SECONDS = 5.0
 _PACE_SECONDS = 5.0
 
 
 class Queue:
-    """The waiting jobs, counted once a second: the limits protect the service, they are no accounts."""
+    """The waiting jobs, counted every few seconds: the limits protect the service, they are no accounts."""
 
     def __init__(self, settings: Settings, catalog: Catalog) -> None:
         self._settings, self._catalog = settings, catalog

@@ -147,6 +147,7 @@ def _count_scenes(plan: Any, most: int) -> None:
         raise PlanError(f"has {len(scenes)} scenes; at most {most} are allowed", "scenes")
 
 
+STATUS_PATH = "/render/{job_id}/status"
 _STATUS_PARAMETERS = [
     {"name": "job_id", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[0-9a-f]{24}$"}},
     {
@@ -160,7 +161,7 @@ _TRUTHS = {None: False, "false": False, "0": False, "true": True, "1": True}
 
 
 @router.get(
-    "/render/{job_id}/status",
+    STATUS_PATH,
     response_model=JobStatus,
     responses={**responses(404, 422), 304: {"description": "It is as the ETag in If-None-Match says."}},
     openapi_extra=_READS | {"parameters": _STATUS_PARAMETERS},

@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -10,6 +11,19 @@ from bhiv.service.problems import MEDIA_TYPE, answer
 #: The most that a request may say before its body.
 _MOST_HEAD_BYTES = 64 << 10
 _TOO_LARGE = 413
+
+
+class BodyLimit:
+    """Limits the bodies of requests, but of those that have none: they are most, and each wrapper costs them."""
+
+    def __init__(self, app: ASGIApp, max_body_size: int) -> None:
+        self.app = app
+        self._limited = TooLargeAsProblem(RequestBodyLimitMiddleware(app, max_body_size))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        has_none = scope["type"] != "http" or scope["method"] in {"GET", "HEAD"}
+        await (self.app if has_none else self._limited)(scope, receive, send)
 
 
 class TooLargeAsProblem:

@@ -123,8 +123,9 @@ def _create_mail() -> None:
         _moment("done_at", nullable=True),
         sa.Column("error", sa.String(), nullable=True),
         references={"job_id": "job", "callback_id": "callback"},
-        indexes=("job_id", "callback_id", "due_at"),
+        indexes=("job_id", "callback_id"),
     )
+    op.create_index("ix_outbox_kind_due_at", "outbox", ["kind", "due_at"])
     _create(
         "delivery",
         sa.Column("id", sa.Integer(), nullable=False),
