@@ -28,7 +28,7 @@ _RECONCILE_SECONDS = 6.0
 _TELL_KILLS = 10
 #: What is killed, all kinds equally often: one that only waits at the moment gets time to begin.
 _ROLES = ("server", "up", "worker", "forkserver", "service", "run", "ffmpeg", "espeak")
-_ROLE_SECONDS = 8.0
+_ROLE_SECONDS = 20.0
 #: A dead run counts as dead sooner than an operator would have it, so that one need not wait.
 _SOON = {"pending_minutes": 0.25, "silent_minutes": 0.25}
 
