@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sqlite3
 import subprocess
 import threading
@@ -16,6 +17,7 @@ import httpx
 import pytest
 
 from tests.acceptance.conftest import BHIV, ROOT
+from tests.conftest import need
 from tests.servers.starting import wait_until
 from tests.servers.system import System
 
@@ -352,6 +354,8 @@ def test_a_script_that_is_posted_becomes_a_video_in_the_bucket(system: System) -
 
 
 def test_every_command_of_the_page_of_the_api_works(system: System, tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        need("curl; THE PAGE OF THE API IS NOT TRIED")
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     commands = "\n".join(re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
     with service(system) as client:
