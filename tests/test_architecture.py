@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"log_lines", "safe_transport", "webhook_signing", "callback_rules", "feedback"}),
     frozenset({"access", "ffmpeg", "timeline", "fonts", "bidi", "lettering", "markdown", "prefect_environment"}),
     frozenset({"languages", "bucket", "server_folder"}),
-    frozenset({"cache", "failed_sends", "webhook_secrets"}),
+    frozenset({"cache", "failed_sends", "webhook_secrets", "core_message"}),
     frozenset({"connectors"}),
     frozenset({"speech", "pictures"}),
     frozenset({"captions", "script"}),

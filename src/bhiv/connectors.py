@@ -6,39 +6,38 @@ id. Neither Prefect nor an HTTP library is imported before something is sent.
 
 import asyncio
 import hashlib
-import json
 import re
 import threading
 import unicodedata
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from mimetypes import MimeTypes
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from bhiv import failed_sends
 from bhiv.bucket import open_bucket
 from bhiv.bucket.keys import Segment
-from bhiv.callback_rules import retry_after_seconds
-from bhiv.errors import CoreUnavailable, InputRefused
+from bhiv.core_message import (
+    Event,
+    Message,
+    as_json,
+    make_message,
+    open_async_client,
+    open_client,
+    post,
+    send,
+    send_async,
+)
+from bhiv.errors import CoreUnavailable
 from bhiv.failed_sends import FailedSend
 from bhiv.settings import Settings, load_settings
 
-if TYPE_CHECKING:
-    import httpx
-
-DEFAULT_CORE_URL = "http://localhost:9000/bhiv/core"
 TIMEOUT_SECONDS = 30.0
-#: Nobody waits longer between two attempts: a Core that asks for more gets the message by a replay.
-MAX_PAUSE_SECONDS = 60.0
 #: A replay ends after so many messages in a row without any answer.
 _SILENCES = 3
-_RETRYABLE = frozenset({408, 425, 429})
-
-Event = Literal["sent", "failed", "retried", "replayed"]
 
 
 @dataclass
@@ -82,24 +81,6 @@ def _ignore(event: Event) -> None:
     del event
 
 
-@dataclass(frozen=True)
-class _Message:
-    id: str
-    payload: dict[str, Any]
-    body: bytes
-    url: str
-    #: What the caller named, None when the settings did.
-    named_url: str | None
-    token: str | None
-
-    def headers(self) -> dict[str, str]:
-        # Any text may be an id, only some may be a header.
-        plain = re.fullmatch(r"[\x21-\x7e]{1,255}", self.id)
-        key = self.id if plain else "sha256-" + hashlib.sha256(self.id.encode(errors="surrogatepass")).hexdigest()
-        bearer = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        return {"Content-Type": "application/json", "Accept": "application/json", "Idempotency-Key": key} | bearer
-
-
 def send_to_core(
     payload: Mapping[str, Any],
     max_retries: int = 3,
@@ -129,10 +110,10 @@ def send_to_core(
         DiskFull, StorageError: nor could it be kept.
     """
     settings = settings or load_settings()
-    message = _message(payload, url, token, settings)
-    with _client(timeout_seconds) as client:
+    message = make_message(payload, url, token, settings)
+    with open_client(timeout_seconds) as client:
         try:
-            answer: dict[str, Any] = _retrying(max_retries, backoff, on_event)(_post, client, message)
+            answer = send(client, message, max_retries, backoff, on_event)
         except CoreUnavailable as error:
             _keep(message, error, settings, on_event)
             raise
@@ -153,16 +134,11 @@ async def send_to_core_async(
     keep: bool = True,
 ) -> dict[str, Any]:
     """Do as `send_to_core`, for asyncio; without `keep`, the caller sees to what Core does not take."""
-    import httpx
-    import tenacity
-
     settings = settings or load_settings()
-    message = _message(payload, url, token, settings)
-    retrying = tenacity.AsyncRetrying(**_policy(max_retries, backoff, on_event))
-    trusted = await asyncio.to_thread(_trusted)  # 30 ms
-    async with httpx.AsyncClient(timeout=timeout_seconds, trust_env=False, verify=trusted) as client:
+    message = make_message(payload, url, token, settings)
+    async with await open_async_client(timeout_seconds) as client:
         try:
-            answer: dict[str, Any] = await retrying(_post_async, client, message)
+            answer = await send_async(client, message, max_retries, backoff, on_event)
         except CoreUnavailable as error:
             if keep:
                 await asyncio.to_thread(_keep, message, error, settings, on_event)
@@ -193,12 +169,12 @@ def send_batch_to_core(
         DiskFull, StorageError: a message could be neither sent nor kept; those after it were not tried.
     """
     settings = settings or load_settings()
-    messages = [_message(payload, url, token, settings) for payload in payloads]
+    messages = [make_message(payload, url, token, settings) for payload in payloads]
     results = []
-    with _client(timeout_seconds) as client:
+    with open_client(timeout_seconds) as client:
         for message in messages:
             try:
-                answer = _retrying(max_retries, backoff, on_event)(_post, client, message)
+                answer = send(client, message, max_retries, backoff, on_event)
             except CoreUnavailable as error:
                 max_retries = max_retries if error.answered else 0
                 _keep(message, error, settings, on_event)
@@ -246,11 +222,11 @@ def replay_failed_sends(
         failed: list[FailedSend] = []
         left = list(before.sends)
         silences = 0
-        with _client(timeout_seconds) as client:
+        with open_client(timeout_seconds) as client:
             while left and silences < _SILENCES:
                 send = left.pop(0)
                 try:
-                    _post(client, _message({"id": send.id} | send.payload, url or send.url, token, settings))
+                    post(client, make_message({"id": send.id} | send.payload, url or send.url, token, settings))
                 except CoreUnavailable as error:
                     silences = 0 if error.answered else silences + 1
                     failed.append(replace(send, attempts=send.attempts + 1, error=str(error), failed_at=_now()))
@@ -286,7 +262,7 @@ def save_to_bucket(
         InputRefused: the payload is neither bytes, text nor JSON.
         DiskFull, StorageError: nothing was stored.
     """
-    data = payload if isinstance(payload, bytes) else _encoded(payload)
+    data = payload if isinstance(payload, bytes) else as_json(payload)
     key = f"{segment}/{object_name(filename)}"
     media_type = MimeTypes().guess_type(key)[0] or "application/octet-stream"
     return open_bucket(settings or load_settings()).put_bytes(key, data, media_type).key
@@ -302,120 +278,7 @@ def object_name(filename: str) -> str:
     return f"{readable}-{mark}{ending[0] if ending else ''}"
 
 
-def _encoded(payload: str | Mapping[str, Any] | list[Any]) -> bytes:
-    try:
-        return payload.encode() if isinstance(payload, str) else json.dumps(payload, allow_nan=False).encode()
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InputRefused(f"the payload can't be written as JSON or UTF-8: {error}") from None
-
-
-def _message(payload: Mapping[str, Any], url: str | None, token: str | None, settings: Settings) -> _Message:
-    if not isinstance(payload, Mapping):
-        raise InputRefused(f"a message to Core is a JSON object, not {type(payload).__name__}")
-    content = dict(payload)
-    if content.get("id") in (None, ""):
-        content["id"] = uuid.uuid4().hex
-    default = settings.core_url or DEFAULT_CORE_URL
-    # The settings' token is for the settings' Core and nobody else.
-    if token is None and (url is None or url == default) and settings.core_token:
-        token = settings.core_token.get_secret_value()
-    if token and not re.fullmatch(r"[\x21-\x7e]+", token):
-        raise InputRefused("Core's token holds characters that no header can: check BHIV_CORE_TOKEN")
-    return _Message(str(content["id"]), content, _encoded(content), url or default, url, token)
-
-
-def _policy(max_retries: int, backoff: float, on_event: Callable[[Event], None]) -> dict[str, Any]:
-    import tenacity
-
-    grown = tenacity.wait_exponential(multiplier=backoff, max=MAX_PAUSE_SECONDS) + tenacity.wait_random(0, backoff / 4)
-
-    def asked_for(error: BaseException | None) -> float:
-        return (error.retry_after_seconds or 0) if isinstance(error, CoreUnavailable) else 0
-
-    def pause(state: tenacity.RetryCallState) -> float:
-        return max(grown(state), asked_for(state.outcome.exception() if state.outcome else None))
-
-    def may_pass(error: BaseException) -> bool:
-        return isinstance(error, CoreUnavailable) and error.retryable and asked_for(error) <= MAX_PAUSE_SECONDS
-
-    return {
-        "retry": tenacity.retry_if_exception(may_pass),
-        "stop": tenacity.stop_after_attempt(max_retries + 1),
-        "wait": pause,
-        "before_sleep": lambda _: on_event("retried"),
-        "reraise": True,
-    }
-
-
-def _retrying(max_retries: int, backoff: float, on_event: Callable[[Event], None]) -> "Callable[..., dict[str, Any]]":
-    import tenacity
-
-    return tenacity.Retrying(**_policy(max_retries, backoff, on_event))
-
-
-def _client(timeout_seconds: float) -> "httpx.Client":
-    import httpx
-
-    # No proxy of the environment: Core is the operator's own, and the message carries its token.
-    return httpx.Client(timeout=timeout_seconds, trust_env=False, verify=_trusted())
-
-
-def _trusted() -> Any:
-    """Return what the machine trusts, a certificate of the operator's own (SSL_CERT_FILE) included."""
-    import httpx
-
-    return httpx.create_ssl_context()
-
-
-def _post(client: "httpx.Client", message: _Message) -> dict[str, Any]:
-    import httpx
-
-    try:
-        return _judge(client.post(message.url, content=message.body, headers=message.headers()), message)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise _unanswered(error, message) from error
-
-
-async def _post_async(client: "httpx.AsyncClient", message: _Message) -> dict[str, Any]:
-    import httpx
-
-    try:
-        return _judge(await client.post(message.url, content=message.body, headers=message.headers()), message)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise _unanswered(error, message) from error
-
-
-def _unanswered(error: Exception, message: _Message) -> CoreUnavailable | InputRefused:
-    import httpx
-
-    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
-        return InputRefused("Core's address is no address on the web: set BHIV_CORE_URL to http://… or https://…")
-    return CoreUnavailable(f"Core at {_shown(message.url)} does not answer: {error or type(error).__name__}")
-
-
-def _judge(response: "httpx.Response", message: _Message) -> dict[str, Any]:
-    """Return Core's answer, or raise what it means."""
-    where, status = f"Core at {_shown(message.url)}", response.status_code
-    if not response.is_success:
-        raise CoreUnavailable(
-            f"{where} answered {status} {response.reason_phrase}".rstrip()
-            + ("; check BHIV_CORE_URL and BHIV_CORE_TOKEN" if 300 <= status < 500 and status not in _RETRYABLE else ""),
-            retryable=status >= 500 or status in _RETRYABLE,
-            answered=True,
-            retry_after_seconds=retry_after_seconds(response.headers.get("Retry-After"), datetime.now(UTC)),
-        )
-    if status == 204 or response.headers.get("Content-Length") == "0":
-        return {}
-    try:
-        answer = json.loads(response.content)
-    except (ValueError, RecursionError):
-        answer = None
-    if not isinstance(answer, dict):
-        raise CoreUnavailable(f"{where} answered {status} with something other than a JSON object", answered=True)
-    return answer
-
-
-def _keep(message: _Message, error: CoreUnavailable, settings: Settings, on_event: Callable[[Event], None]) -> None:
+def _keep(message: Message, error: CoreUnavailable, settings: Settings, on_event: Callable[[Event], None]) -> None:
     on_event("failed")
     kept = FailedSend(message.id, message.payload, message.named_url, _now(), 1, str(error))
     failed_sends.append(settings.failed_sends_file, kept)
@@ -423,8 +286,3 @@ def _keep(message: _Message, error: CoreUnavailable, settings: Settings, on_even
 
 def _now() -> str:
     return datetime.now(UTC).isoformat()
-
-
-def _shown(url: str) -> str:
-    """Return an address without the password that it may hold."""
-    return re.sub(r"//[^/@]*@", "//", url)

@@ -25,7 +25,8 @@ from bhiv.callback_rules import Ended
 from bhiv.catalog import Catalog, deliveries
 from bhiv.catalog.deliveries import KINDS, Parcel, Tried
 from bhiv.catalog.writer import Writer
-from bhiv.connectors import Event, send_to_core_async
+from bhiv.connectors import send_to_core_async
+from bhiv.core_message import Event
 from bhiv.errors import AddressRefused, CatalogUnavailable, CoreUnavailable, InputRefused, StorageError
 from bhiv.failed_sends import FailedSend
 from bhiv.safe_transport import WEB_PORTS, AddressRules, safe_async_client

@@ -17,7 +17,8 @@ from bhiv.bucket.replay import spooled
 from bhiv.bucket.usage import LatestUsage, Usage
 from bhiv.catalog import Catalog
 from bhiv.catalog.tallies import BOUNDS, WHOLE, Durations, Spread, Spreads, Tallies, by_outcome, tallies
-from bhiv.connectors import Event, SendCounts
+from bhiv.connectors import SendCounts
+from bhiv.core_message import Event
 from bhiv.record import STEPS
 from bhiv.settings import Settings
 

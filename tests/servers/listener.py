@@ -1,5 +1,6 @@
 """An HTTP server that counts who connects, on all of this machine's loopback addresses."""
 
+import re
 import socket
 import ssl
 import threading
@@ -33,8 +34,20 @@ def _serve(listener: Listener, server: socket.socket, tls: ssl.SSLContext | None
         with suppress(OSError), client:
             client.settimeout(5)
             with tls.wrap_socket(client, server_side=True) if tls else client as stream:
-                listener.requests.append(stream.recv(65536))
+                listener.requests.append(_request(stream))
                 stream.sendall(listener.answer)
+
+
+def _request(stream: socket.socket) -> bytes:
+    """Read a request to its end: who closes with something unread resets the connection, and the answer is lost."""
+    read = b""
+    while piece := stream.recv(65536):
+        read += piece
+        head, found, body = read.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: *([0-9]+)", head, re.IGNORECASE)
+        if found and len(body) >= (int(length[1]) if length else 0):
+            break
+    return read
 
 
 @contextmanager

@@ -194,7 +194,7 @@ class Outbox(Base):
 
     #: What the receiver knows it by: every try carries the same.
     id: Mapped[str] = mapped_column(SafeText(24), primary_key=True)
-    #: A `mail.Kind`.
+    #: An `outbox.Kind`.
     kind: Mapped[str]
     job_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"), index=True)
     callback_id: Mapped[str | None] = mapped_column(ForeignKey("callback.id"), index=True)
