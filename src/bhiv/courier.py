@@ -221,7 +221,7 @@ class Courier:
             _log.warning("%s; `bhiv deliveries replay %s` sends it once more", error, parcel.id)
 
     async def _write(self, do: Callable[[Connection], T]) -> T:
-        return await asyncio.wrap_future(self._writer.write(do))
+        return await self._writer.written(do)
 
 
 def check_address(url: str, rules: AddressRules) -> None:

@@ -108,4 +108,4 @@ class Dispatcher:
             await self._write(partial(jobs.started, letter=letter, run_id=run_id))
 
     async def _write(self, do: Callable[[Connection], object]) -> None:
-        await asyncio.wrap_future(self._writer.write(do))
+        await self._writer.written(do)

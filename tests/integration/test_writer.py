@@ -1,7 +1,8 @@
 """Group commit on both databases: who writes beside others is told of its own fate only."""
 
+import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future, wait
 from typing import Any
 
@@ -143,6 +144,39 @@ def test_what_waits_is_written_before_the_end(catalog: Catalog) -> None:
 
     assert future.result(0) == "last"
     assert users(catalog) == {"last"}
+
+
+def test_an_event_loop_hands_over_at_once_what_it_asks_for_at_the_same_time(catalog: Catalog) -> None:
+    async def late(writer: Writer, turns: int) -> Connection:
+        for _ in range(turns):  # as a request does whose body comes in parts
+            await asyncio.sleep(0)
+        return await writer.written(lambda connection: connection)
+
+    async def all_together(writer: Writer) -> list[Connection | BaseException]:
+        asked: list[Coroutine[Any, Any, Any]] = [late(writer, number % 10) for number in range(30)]
+        return await asyncio.gather(*asked, writer.written(refused), return_exceptions=True)
+
+    with Writer(catalog) as writer:
+        *connections, error = asyncio.run(all_together(writer))
+
+    assert len({id(connection) for connection in connections}) == 1
+    assert isinstance(error, QueueFull)
+
+
+def test_who_never_pauses_is_written_all_the_same(catalog: Catalog) -> None:
+    async def one_a_turn(writer: Writer) -> int:
+        first = asyncio.create_task(writer.written(named("first")))
+        others = []
+        while not first.done():
+            others.append(asyncio.create_task(writer.written(lambda _: None)))
+            await asyncio.sleep(0)
+        await asyncio.gather(*others)
+        return len(others)
+
+    with Writer(catalog) as writer:
+        assert asyncio.run(one_a_turn(writer)) > 0
+
+    assert users(catalog) == {"first"}
 
 
 def test_who_writes_after_the_end_is_told(catalog: Catalog) -> None:

@@ -1,8 +1,11 @@
 """Group commit: many small writes share one transaction, and so one wait for the disk.
 
 Fifty submits at once, each with a transaction of its own, wait for each other; the unlucky ones for most of a second.
+Nor may the thread that writes work beside an event loop that is busy: each statement gives Python's lock away and waits
+to have it back. So a loop hands over what it has when nothing more comes.
 """
 
+import asyncio
 import queue
 import threading
 from collections.abc import Callable
@@ -24,6 +27,11 @@ _MOST = 100
 _CHECKPOINT_SECONDS = 30.0
 
 
+#: A loop hands over after so many turns without another write, or this long after the first.
+_QUIET_TURNS = 3
+_GATHER_SECONDS = 0.05
+
+
 class _Write(NamedTuple):
     do: Callable[[Connection], Any]
     told: Future[Any]
@@ -34,7 +42,8 @@ class Writer:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[list[_Write]] = queue.SimpleQueue()
+        self._gathered: list[_Write] = []
         self._ending, self._has_ended = threading.Lock(), False
         self._thread = threading.Thread(target=self._work, name="catalog writer", daemon=True)
 
@@ -45,12 +54,32 @@ class Writer:
         written.
         """
         told: Future[T] = Future()
-        with self._ending:
-            if self._has_ended:
-                told.set_exception(CatalogUnavailable("the catalog is closed; the process ends"))
-            else:
-                self._waiting.put(_Write(do, told))
+        self._put([_Write(do, told)])
         return told
+
+    async def written(self, do: Callable[[Connection], T]) -> T:
+        """Do as `write`, with what else the event loop asks for at the same time; for one loop only."""
+        told: Future[T] = Future()
+        self._gathered.append(_Write(do, told))
+        if len(self._gathered) == 1:
+            asyncio.get_running_loop().call_soon(self._hand_over, 1, 0, monotonic())
+        return await asyncio.wrap_future(told)
+
+    def _hand_over(self, known: int, quiet: int, since: float) -> None:
+        quiet = quiet + 1 if len(self._gathered) == known else 0
+        if quiet < _QUIET_TURNS and known < _MOST and monotonic() - since < _GATHER_SECONDS:
+            asyncio.get_running_loop().call_soon(self._hand_over, len(self._gathered), quiet, since)
+        else:
+            writes, self._gathered = self._gathered, []
+            self._put(writes)
+
+    def _put(self, writes: list[_Write]) -> None:
+        with self._ending:
+            if not self._has_ended:
+                self._waiting.put(writes)
+                return
+        for write in writes:
+            write.told.set_exception(CatalogUnavailable("the catalog is closed; the process ends"))
 
     def __enter__(self) -> "Writer":
         self._thread.start()
@@ -60,28 +89,25 @@ class Writer:
         """Write what waits, then end."""
         with self._ending:
             self._has_ended = True
-            self._waiting.put(None)
+            self._waiting.put([])  # wakes it
         self._thread.join()
 
     def _work(self) -> None:
-        last, checkpointed = False, monotonic()
-        while not last:
-            batch = self._next_batch()
-            last = None in batch
-            if writes := [write for write in batch if write and write.told.set_running_or_notify_cancel()]:
+        checkpointed = monotonic()
+        while not (self._has_ended and self._waiting.empty()):
+            if writes := [write for write in self._next_batch() if write.told.set_running_or_notify_cancel()]:
                 self._commit(writes)
             if monotonic() - checkpointed >= _CHECKPOINT_SECONDS:
                 with suppress(CatalogUnavailable):  # whoever writes next says so
                     self._catalog.checkpoint()
                 checkpointed = monotonic()
 
-    def _next_batch(self) -> list[_Write | None]:
-        try:
-            batch = [self._waiting.get(timeout=_CHECKPOINT_SECONDS)]
-        except queue.Empty:
-            return []
-        while len(batch) < _MOST and not self._waiting.empty():
-            batch.append(self._waiting.get())
+    def _next_batch(self) -> list[_Write]:
+        batch: list[_Write] = []
+        with suppress(queue.Empty):
+            batch += self._waiting.get(timeout=_CHECKPOINT_SECONDS)
+            while len(batch) < _MOST:
+                batch += self._waiting.get_nowait()
         return batch
 
     def _commit(self, writes: list[_Write]) -> None:

@@ -7,8 +7,8 @@ from time import monotonic, time
 from urllib.parse import urlsplit
 
 from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from starlette.requests import Request
 
 from bhiv import api_keys
@@ -32,10 +32,11 @@ class Gate:
         self._settings, self._catalog, self._writer = settings, catalog, writer
         self._beliefs: dict[str, tuple[float, KeyView]] = {}
         self._noted: dict[str, float] = {}
+        # Its storage for threads starts one of them every few requests, and waits for it.
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._rate = RateLimitItemPerMinute(settings.rate_limit_per_minute)
 
-    def admit(self, request: Request, scope: Scope) -> KeyView:
+    async def admit(self, request: Request, scope: Scope) -> KeyView:
         """Return the key that a request comes with.
 
         Raises:
@@ -43,13 +44,13 @@ class Gate:
         """
         key = self._key(request, scope)
         if request.method not in _SAFE:
-            self.limit(key.id)
+            await self.limit(key.id)
         return key
 
-    def limit(self, sender: str) -> None:
+    async def limit(self, sender: str) -> None:
         """Count a change that a key, or somebody else, asks for; raises Problem 429 when those are too many."""
-        if not self._limiter.hit(self._rate, sender):
-            reset = self._limiter.get_window_stats(self._rate, sender).reset_time
+        if not await self._limiter.hit(self._rate, sender):
+            reset = (await self._limiter.get_window_stats(self._rate, sender)).reset_time
             raise Problem(
                 429, "too many requests",
                 f"this key may ask for {self._settings.rate_limit_per_minute} changes a minute; wait and try again",
@@ -96,13 +97,13 @@ ANYBODY = KeyView(
 )  # fmt: skip
 
 
-def admit(request: Request, scope: Scope) -> KeyView:
+async def admit(request: Request, scope: Scope) -> KeyView:
     """Return the key that a request comes with; raises Problem as `Gate.admit` does.
 
     Called, not declared as a dependency: FastAPI takes as long to resolve one as to serve a poll.
     """
     gate: Gate = request.app.state.service.gate
-    return gate.admit(request, scope)
+    return await gate.admit(request, scope)
 
 
 def is_loopback(host: str) -> bool:

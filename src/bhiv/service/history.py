@@ -77,7 +77,7 @@ _ANALYTICS = [
 @router.get("/jobs", response_model=JobPage, responses=responses(422), openapi_extra=_READS | {"parameters": _JOBS})
 async def jobs(request: Request) -> Response:
     """List jobs, the newest first, page by page; by state, uploader or a part of the title."""
-    admit(request, "render:read")
+    await admit(request, "render:read")
     state = choice(request, "state", _CATALOG_STATES)
     limit = number(request, "limit", 50, _MOST_JOBS)
     look = partial(
@@ -108,7 +108,7 @@ def _line(job: views.Found) -> JobLine:
 )
 async def sums(request: Request) -> Response:
     """Sum up counts, durations, success and ratings by day, language or uploader."""
-    admit(request, "render:read")
+    await admit(request, "render:read")
     by = choice(request, "by", get_args(By)) or "day"
     days, limit = number(request, "days", 90, _MOST_DAYS), number(request, "limit", 100, _MOST_SHARES)
     match by:

@@ -76,10 +76,10 @@ async def receive(request: Request) -> Response:
     """
     service = service_of(request)
     secrets = ingest_secrets(service.settings)
-    key = None if secrets else admit(request, "ingest")
+    key = None if secrets else await admit(request, "ingest")
     check_charset(request)
     body = await body_within(request, service.settings)
-    sender = key or _signer(service, secrets, request, body)
+    sender = key or await _signer(service, secrets, request, body)
     webhook_id = _webhook_id(request, "signed" if key is None else sender.id)
     if webhook_id is not None and (before := incoming.seen(service.catalog, webhook_id)) is not None:
         return _answer(before, 200)
@@ -98,12 +98,12 @@ def script_of(upload: Upload, settings: Settings) -> dict[str, str]:
     return {"script": decode_script(upload.data, max_bytes=settings.max_script_bytes), "name": title_of(name)}
 
 
-def _signer(service: Service, secrets: tuple[str, ...], request: Request, body: bytes) -> KeyView:
+async def _signer(service: Service, secrets: tuple[str, ...], request: Request, body: bytes) -> KeyView:
     try:
         verify(secrets, request.headers, body, time.time())
     except SignatureRefused as error:
         raise Problem(401, "not signed", str(error)) from None
-    service.gate.limit("signed")
+    await service.gate.limit("signed")
     return ANYBODY
 
 

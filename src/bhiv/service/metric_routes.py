@@ -39,7 +39,7 @@ class JobFigures(Contract):
 @router.get("/metrics", response_model=JobFigures, responses=responses(), openapi_extra=_READS)
 async def json_metrics(request: Request) -> Response:
     """Tell what became of all jobs, and of what kind their errors were."""
-    admit(request, "metrics")
+    await admit(request, "metrics")
     return JSONResponse(metrics.as_json(await service_of(request).scrapes.figures()))
 
 
@@ -51,7 +51,7 @@ async def json_metrics(request: Request) -> Response:
 )
 async def prometheus_metrics(request: Request) -> Response:
     """Tell all that is measured, in Prometheus' text format; docs/grafana.json shows it."""
-    admit(request, "metrics")
+    await admit(request, "metrics")
     figures = await service_of(request).scrapes.figures()
     text = await anyio.to_thread.run_sync(metrics.as_text, figures)
     return Response(text, headers={"Content-Type": metrics.MEDIA_TYPE})

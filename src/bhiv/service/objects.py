@@ -100,7 +100,7 @@ _KEY = {"name": "key", "in": "path", "required": True, "schema": {"type": "strin
 @router.get("/bucket/stats", response_model=BucketStats, responses=responses(), openapi_extra=_READS)
 async def stats(request: Request) -> Response:
     """Tell how much each segment holds, as it was listed a minute ago at most, unless the bucket is large."""
-    admit(request, "bucket:read")
+    await admit(request, "bucket:read")
     usage = await anyio.to_thread.run_sync(service_of(request).scrapes.meter.usage.get, _LIST_SECONDS)
     if usage is None:
         raise Problem(503, "not known yet", "the bucket is being listed, or is away", {"Retry-After": "20"})
@@ -121,7 +121,7 @@ async def stats(request: Request) -> Response:
 )
 async def listed(request: Request) -> Response:
     """List objects in the order of their keys, page by page."""
-    admit(request, "bucket:read")
+    await admit(request, "bucket:read")
     prefix, after = text(request, "prefix") or "", text(request, "after") or ""
     limit = number(request, "limit", 100, _MOST)
     page = await anyio.to_thread.run_sync(service_of(request).bucket.list_page, prefix, after, limit)
@@ -141,7 +141,7 @@ async def listed(request: Request) -> Response:
 )
 async def failed(request: Request) -> Response:
     """List the changes of the bucket that wait for S3, the oldest first; on a local bucket there are none."""
-    admit(request, "bucket:read")
+    await admit(request, "bucket:read")
     limit = number(request, "limit", 100, _MOST)
     waiting = await anyio.to_thread.run_sync(failed_operations, service_of(request).settings)
     lines = tuple(
@@ -169,7 +169,7 @@ async def failed(request: Request) -> Response:
 )
 async def read(request: Request) -> Response:
     """Give out an object, or the part that a Range header names; the ETag is its SHA-256."""
-    admit(request, "bucket:read")
+    await admit(request, "bucket:read")
     service, key = service_of(request), _key_of(request)
     if flag(request, "presigned") and (address := await anyio.to_thread.run_sync(_presigned, service, key)):
         return RedirectResponse(address, 307, {"Cache-Control": "no-store"})
@@ -206,7 +206,7 @@ router.add_api_route("/bucket/{key:path}", read, methods=["HEAD"], include_in_sc
 )
 async def remove(request: Request) -> Response:
     """Remove an object that no job needs that waits or is made."""
-    admit(request, "bucket:admin")
+    await admit(request, "bucket:admin")
     service, key = service_of(request), _key_of(request)
     if not await anyio.to_thread.run_sync(_removed, service, key):
         raise Problem(409, "in use", "a job that waits or is made may need it; try again when that has ended")

@@ -49,7 +49,7 @@ class Rating(Contract):
 )
 async def rate(request: Request, content_id: str) -> Response:
     """Rate a content. The reward, from -1 to 1, goes to Core, and into the bucket's `logs/feedback`."""
-    admit(request, "feedback")
+    await admit(request, "feedback")
     service, given = service_of(request), validated(Rating, await json_body(request))
     opinion = await service.write(
         partial(
@@ -78,7 +78,7 @@ def _save(bucket: Bucket, opinion: Opinion) -> None:
 )
 async def ratings(request: Request, content_id: str) -> Response:
     """List what people think of a content, the newest first, with the average of all."""
-    admit(request, "render:read")
+    await admit(request, "render:read")
     after, limit = text(request, "after", _ID), number(request, "limit", 50, _MOST)
     catalog = service_of(request).catalog
     found = await anyio.to_thread.run_sync(partial(opinions.of_content, catalog, content_id, after, limit))

@@ -74,7 +74,7 @@ async def submit(request: Request) -> Response:
     What is accepted is on the disk when this answers. With an `Idempotency-Key` header the same request may be sent
     again and makes one job.
     """
-    key = admit(request, "render:write")
+    key = await admit(request, "render:write")
     values = await json_body(request)
     quick = len(await request.body()) <= _QUICK_BYTES
     return await accept(service_of(request), key, values, request.headers.get("idempotency-key"), quick=quick)
@@ -169,7 +169,7 @@ _TRUTHS = {None: False, "false": False, "0": False, "true": True, "1": True}
 async def status(request: Request) -> Response:
     """Tell how a job stands; send the ETag back in If-None-Match to be told only of changes."""
     # Thousands poll this: FastAPI's reading of two parameters would take as long as all the rest.
-    admit(request, "render:read")
+    await admit(request, "render:read")
     job_id, given = request.path_params["job_id"], request.query_params.get("include_history")
     if given not in _TRUTHS:
         raise Problem(422, "refused", "include_history is true or false")
@@ -199,7 +199,7 @@ def _has(etags: str | None, etag: str) -> bool:
 )
 async def events(request: Request, job_id: str) -> Response:
     """Follow a job: its status now, and again at every change, as server-sent events, until it has ended."""
-    admit(request, "render:read")
+    await admit(request, "render:read")
     service = service_of(request)
     service.statuses.get(job_id, service.ui_url)
     following = _follow(service, job_id, request.headers.get("last-event-id"))
@@ -232,7 +232,7 @@ async def _follow(service: Service, job_id: str, seen: str | None) -> AsyncItera
 )
 async def cancel(request: Request, job_id: str) -> Response:
     """End a job that waits or is made; asking again changes nothing."""
-    admit(request, "render:write")
+    await admit(request, "render:write")
     service = service_of(request)
     await service.write(partial(jobs.cancel, job_id=job_id, core=service.settings.core_url is not None))
     return _now(service, job_id)
@@ -247,7 +247,7 @@ async def cancel(request: Request, job_id: str) -> Response:
 )
 async def retry(request: Request, job_id: str) -> Response:
     """Have a job that failed or was cancelled made again; what was finished is found again."""
-    admit(request, "render:write")
+    await admit(request, "render:write")
     service = service_of(request)
     await service.write(partial(jobs.retry, job_id=job_id))
     return _now(service, job_id, 202)
@@ -261,7 +261,7 @@ async def retry(request: Request, job_id: str) -> Response:
 )
 async def register_callback(request: Request, job_id: str) -> Response:
     """Have an address told of the job's end, by a POST signed after Standard Webhooks."""
-    admit(request, "render:write")
+    await admit(request, "render:write")
     service = service_of(request)
     body = CallbackBody.model_validate(await json_body(request))
     service.courier.check_address(body.url)

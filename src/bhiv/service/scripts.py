@@ -54,7 +54,7 @@ async def upload_script(request: Request) -> Response:
 
     Text in UTF-8, or UTF-16 with its mark. `Idempotency-Key` works as for `POST /render`.
     """
-    key = admit(request, "render:write")
+    key = await admit(request, "render:write")
     check_charset(request)
     service = service_of(request)
     body = await body_within(request, service.settings)

@@ -44,7 +44,7 @@ class Service:
 
     async def write(self, do: Callable[[Connection], T]) -> T:
         """Have `do` written with what others write at the same time; returns when it is on the disk."""
-        return await asyncio.wrap_future(self.writer.write(do))
+        return await self.writer.written(do)
 
     @property
     def ui_url(self) -> str | None:

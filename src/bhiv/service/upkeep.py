@@ -44,7 +44,7 @@ def _optional(*models: type[Contract]) -> dict[str, Any]:
 )
 async def clean_up(request: Request) -> Response:
     """Start a clean-up, by rules that may be left out."""
-    admit(request, "bucket:admin")
+    await admit(request, "bucket:admin")
     return await _start(request, "clean_up", CleanUpRules)
 
 
@@ -57,7 +57,7 @@ async def clean_up(request: Request) -> Response:
 )
 async def rotate_logs(request: Request) -> Response:
     """Start the packing of large logs and old records, by rules that may be left out."""
-    admit(request, "bucket:admin")
+    await admit(request, "bucket:admin")
     return await _start(request, "rotate_logs", RotateRules)
 
 
@@ -66,7 +66,7 @@ async def rotate_logs(request: Request) -> Response:
 )
 async def replay_failures(request: Request) -> Response:
     """Start to bring to S3 what waits for it."""
-    admit(request, "bucket:admin")
+    await admit(request, "bucket:admin")
     return await _start(request, "replay_failures", None)
 
 

@@ -41,7 +41,7 @@ class Replayed(Contract):
 )
 async def callbacks(request: Request, job_id: str) -> Response:
     """Tell who is told of the job's end, and how that stands; secrets are not shown."""
-    admit(request, "render:read")
+    await admit(request, "render:read")
     service = service_of(request)
     _must_be_there(service, job_id)
     return _json(_CALLBACKS.dump_json(deliveries.callbacks(service.catalog, job_id)))
@@ -55,7 +55,7 @@ async def callbacks(request: Request, job_id: str) -> Response:
 )
 async def tries(request: Request, job_id: str, limit: Limit = 100) -> Response:
     """List the tries to tell the job's callbacks, the newest first."""
-    admit(request, "render:read")
+    await admit(request, "render:read")
     service = service_of(request)
     _must_be_there(service, job_id)
     return _json(_TRIES.dump_json(deliveries.tries(service.catalog, job_id, limit)))
@@ -70,7 +70,7 @@ async def tries(request: Request, job_id: str, limit: Limit = 100) -> Response:
 )
 async def replay(request: Request, letter_id: str) -> Response:
     """Send a letter to a callback again, under the same id, whether it has arrived before or not."""
-    admit(request, "render:write")
+    await admit(request, "render:write")
     service = service_of(request)
     return await _replayed(service, letter_id, ("callback",))
 
@@ -78,7 +78,7 @@ async def replay(request: Request, letter_id: str) -> Response:
 @router.get("/deadletters", response_model=list[LetterView], responses=responses(422), openapi_extra=_RULES)
 async def dead_letters(request: Request, limit: Limit = 100, before: Before = None) -> Response:
     """List what was given up, to callbacks and to the Core service, the newest first."""
-    admit(request, "admin")
+    await admit(request, "admin")
     return _json(_LETTERS.dump_json(deliveries.given_up(service_of(request).catalog, limit, before)))
 
 
@@ -87,7 +87,7 @@ async def dead_letters(request: Request, limit: Limit = 100, before: Before = No
 )
 async def replay_all(request: Request) -> Response:
     """Send everything that was given up again, each letter under the same id."""
-    admit(request, "admin")
+    await admit(request, "admin")
     replayed = await service_of(request).write(deliveries.replay_given_up)
     return _json(Replayed(replayed=replayed).model_dump_json().encode(), 202)
 
@@ -101,7 +101,7 @@ async def replay_all(request: Request) -> Response:
 )
 async def replay_one(request: Request, letter_id: str) -> Response:
     """Send a letter to a callback or to the Core service again, under the same id."""
-    admit(request, "admin")
+    await admit(request, "admin")
     return await _replayed(service_of(request), letter_id, deliveries.KINDS)
 
 
