@@ -23,6 +23,10 @@ BhivError
 ├── CatalogUnavailable    the catalog's database does not answer or can't be used
 ├── QueueFull             too many jobs wait
 ├── CoreUnavailable       Core does not take a message; it waits in the file of failed sends
+├── VendorError           a service that an operator chose did not do what it was asked
+│   ├── LMError               the language model
+│   ├── SpeechError           a voice
+│   └── PictureError          a source of pictures
 ├── NoticeFailed          a message about a failed run was not taken by the service it was for
 ├── LeaseLost             the job is another run's, or nobody's any more; this one may write nothing
 └── StorageError          the bucket or the disk
@@ -171,6 +175,29 @@ class CoreUnavailable(RunFailed, ConnectionError):
         self.retryable = retryable
         self.answered = answered
         self.retry_after_seconds = retry_after_seconds
+
+
+class VendorError(RunFailed, ConnectionError):
+    """A service did not do what it was asked, however often; who asked has another way, or none."""
+
+    def __init__(self, message: str, *, can_pass: bool = False, is_down: bool = False) -> None:
+        super().__init__(message)
+        #: Whether asking again, later, may help; it was asked as often as that is sensible.
+        self.can_pass = can_pass
+        #: Whether whatever else it is asked would fail too.
+        self.is_down = is_down
+
+
+class LMError(VendorError):
+    """The language model did not do what it was asked."""
+
+
+class SpeechError(VendorError):
+    """A voice did not do what it was asked."""
+
+
+class PictureError(VendorError):
+    """A source of pictures did not do what it was asked."""
 
 
 class NoticeFailed(RunFailed, ConnectionError):
