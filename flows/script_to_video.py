@@ -80,7 +80,9 @@ def _run(request: RenderRequest, settings: Settings) -> Summary:
         video = join_video.submit(run, programme)
         verdict = check_video.submit(later(video), expected_of(programme, frame))
         watch.collect(stitch=[video, verdict])
-        recorded = record_video.submit(attempt.begun, plan, later(video), later(verdict), progress.stages)
+        recorded = record_video.submit(
+            attempt.begun, plan, later(video), later(verdict), progress.stages, progress.notes
+        )
         watch.collect(upload=[recorded])
         watch.finish(result(recorded), workplace.bucket)
         return result(recorded)

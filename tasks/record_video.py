@@ -11,7 +11,12 @@ from tasks.step import here, run_settings, step
 
 @step("record", "record")
 def record_video(
-    begun: Begun, plan: RenderPlan, video: Made[Video], verdict: Made[Verdict], stages: dict[StepName, Stage]
+    begun: Begun,
+    plan: RenderPlan,
+    video: Made[Video],
+    verdict: Made[Verdict],
+    stages: dict[StepName, Stage],
+    notes: tuple[str, ...],
 ) -> Made[Summary]:
     """Name the video, enter the job's end, and write its metadata and summary."""
-    return deliver(here(), run_settings(), begun, plan, video.result, verdict.result, stages)
+    return deliver(here(), run_settings(), begun, plan, video.result, verdict.result, stages, notes)

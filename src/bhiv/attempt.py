@@ -149,6 +149,7 @@ def deliver(
     video: Video,
     verdict: Verdict,
     stages: Mapping[StepName, Stage],
+    notes: tuple[str, ...] = (),
 ) -> Made[Summary]:
     """Give the finished video its final name in the bucket, enter the job's end, and write its metadata.
 
@@ -179,6 +180,7 @@ def deliver(
             stages={**stages, "upload": Stage(seconds=round(seconds, 3), cached=0, total=1)},
             loudness_lufs=verdict.loudness_lufs,
             true_peak_dbtp=verdict.true_peak_dbtp,
+            notes=notes,
         )
         bucket.put_bytes(_summary_key(content_id), summary.model_dump_json(indent=2).encode(), "application/json")
         patiently(ledger.finish, catalog, begun.lease, "completed", metadata, summary.stages, core=_core(settings))

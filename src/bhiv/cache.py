@@ -46,6 +46,8 @@ class Made(Generic[T]):
     result: T
     seconds: float
     cached: bool
+    #: What a person should know of how it came about, such as a service that was away; no part of the result.
+    notes: tuple[str, ...] = ()
 
 
 def recall(bucket: Bucket, step: Step[T], key: str, make: Callable[[], T]) -> Made[T]:

@@ -105,6 +105,8 @@ def render(source: str, output: Path | None, *, as_json: bool, verbose: bool, **
             click.echo(summary.model_copy(update={"video": str(target)}).model_dump_json())
         else:
             click.echo(console.summary_line(summary, str(target), time.monotonic() - started))
+        for note in summary.notes:
+            console.complain(note)
         if waiting := spooled(settings).operations:
             console.complain(f"{waiting} changes of the bucket wait for S3 in {settings.home / 'spool'}")
 

@@ -1,5 +1,6 @@
 """Progress of a run: counted where steps end, told to whoever watches in this process."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -40,6 +41,8 @@ class Progress:
     stages: dict[StepName, Stage] = field(default_factory=dict)
     expected: dict[StepName, int] = field(default_factory=dict)
     current: StepName = "storyboard"
+    #: What a person should know, and how many runs said so.
+    noted: Counter[str] = field(default_factory=Counter)
 
     def expect(self, step: StepName) -> None:
         """Say that a step will have one run more."""
@@ -54,9 +57,15 @@ class Progress:
             total=before.total + 1,
         )
         self.current = step
+        self.noted.update(made.notes)
         event = Event(step, self.stages[step].total, self.expected.get(step, 1), self.percent)
         tell(event)
         return event
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know, each once."""
+        return tuple(f"{note} ({count} times)" if count > 1 else note for note, count in self.noted.items())
 
     @property
     def percent(self) -> float:
