@@ -80,6 +80,7 @@ def chaos(kills: int, seed: int, pause: float = 1.5, size: str = "1280x720") -> 
                 print(f"{killed} kills, {done} of {len(jobs)} jobs done", file=sys.stderr, flush=True)
         report.jobs = len(jobs)
         _wait_for_all(system, jobs, report, seen)
+        _wait_until_told(system, jobs)
         _look_for_torn(system, jobs, report)
     return report
 
@@ -180,6 +181,19 @@ def _wait_for_all(system: System, jobs: list[str], report: Report, seen: dict[st
     report.lost = [f"{job}: {_standing(system, job)}" for job in left]
 
 
+def _wait_until_told(system: System, jobs: list[str]) -> None:
+    """A process may die between a job's end in the catalog and its end in the bucket: the reconciler writes that."""
+    deadline, reconciled = time.monotonic() + _END_SECONDS, 0.0
+    while not all(_is_told(system, job) for job in jobs) and time.monotonic() < deadline:
+        reconciled = _reconcile(system, reconciled)
+        time.sleep(1)
+
+
+def _is_told(system: System, job: str) -> bool:
+    metadata = system.bucket / "logs" / f"{job}.json"
+    return metadata.exists() and json.loads(metadata.read_bytes())["processing_status"] == "completed"
+
+
 def _standing(system: System, job: str) -> str:
     known = system.job(job) or {}
     runs = system.call("/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 200})
@@ -203,10 +217,7 @@ def _look_for_torn(system: System, jobs: list[str], report: Report) -> None:
         for value in told.values() if isinstance(told, dict) else ():
             if isinstance(value, dict) and {"key", "sha256", "size"} <= set(value):
                 report.torn += _is_torn(system.bucket, value)
-    for job in jobs:
-        metadata = system.bucket / "logs" / f"{job}.json"
-        if not metadata.exists() or json.loads(metadata.read_bytes())["processing_status"] != "completed":
-            report.torn.append(f"metadata of {job}")
+    report.torn += [f"metadata of {job}" for job in jobs if not _is_told(system, job)]
 
 
 def _is_torn(bucket: Path, value: dict[str, Any]) -> list[str]:

@@ -31,6 +31,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"production", "progress", "request"}),
     frozenset({"catalog"}),
     frozenset({"job_log"}),
+    frozenset({"job_end"}),
     frozenset({"attempt", "jobs", "api_keys", "orphans", "incoming"}),
     frozenset(
         {"prefect_server", "prefect_child", "console", "inputs", "job_list", "doctor", "reconciling", "cleaning"}

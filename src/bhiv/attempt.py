@@ -24,6 +24,7 @@ from bhiv.catalog import Catalog, ledger, open_catalog, views
 from bhiv.catalog.keeper import Keeper
 from bhiv.catalog.ledger import Lease
 from bhiv.errors import BhivError, CatalogUnavailable, LeaseLost
+from bhiv.job_end import write_end
 from bhiv.job_log import write_log
 from bhiv.log_lines import about
 from bhiv.plan import Contract, RenderPlan
@@ -184,8 +185,7 @@ def deliver(
         )
         bucket.put_bytes(_summary_key(content_id), summary.model_dump_json(indent=2).encode(), "application/json")
         patiently(ledger.finish, catalog, begun.lease, "completed", metadata, summary.stages, core=_core(settings))
-        write_metadata(bucket, metadata)
-        write_log(bucket, catalog, metadata)
+        write_end(bucket, catalog, begun.lease.job_id)
     return Made(summary, seconds, cached=False)
 
 
@@ -266,8 +266,7 @@ def give_up(workplace: Workplace, settings: Settings, job_id: str, reason: str, 
         metadata = _begin(request).model_copy(update={"error": failure})
         end: Literal["cancelled", "failed"] = "cancelled" if cancelled else "failed"
         patiently(ledger.finish, catalog, lease, end, metadata, core=_core(settings))
-        write_metadata(workplace.bucket, metadata)
-        write_log(workplace.bucket, catalog, metadata)
+        write_end(workplace.bucket, catalog, job_id)
     return True
 
 
@@ -277,10 +276,11 @@ def _record_failed(
     """Keep how the run ended, or put its job back into the queue; return the loss when it had no right to."""
     metadata = begun.metadata.model_copy(update=update)
     try:
-        if end == "queued":
-            patiently(ledger.release, catalog, begun.lease)
-        else:
+        if end != "queued":
             patiently(ledger.finish, catalog, begun.lease, end, metadata, core=_core(settings))
+            write_end(bucket, catalog, begun.lease.job_id)
+            return None
+        patiently(ledger.release, catalog, begun.lease)
     except LeaseLost as lost:
         return lost
     except CatalogUnavailable as error:  # the run's own error says more; the lease will run out
@@ -305,13 +305,15 @@ def _record_killed(bucket: Bucket, catalog: Catalog, note: bytes, settings: Sett
     with contextlib.suppress(LeaseLost):
         if begun.resumable:
             ledger.release(catalog, begun.lease)
+        else:
+            ledger.finish(catalog, begun.lease, "failed", metadata, core=_core(settings))
+        job = views.get(catalog, begun.lease.job_id)
+        if job is not None and job.state in ledger.ENDED:
+            # Perhaps long before it was killed, and otherwise than the note says.
+            write_end(bucket, catalog, job.id)
+        else:
             write_metadata(bucket, metadata)
             write_log(bucket, catalog, metadata)
-            return
-        ledger.finish(catalog, begun.lease, "failed", metadata, core=_core(settings))
-        if (kept := views.metadata_of(catalog, begun.lease.job_id)) is not None:
-            write_metadata(bucket, kept)
-            write_log(bucket, catalog, kept)
 
 
 def _core(settings: Settings) -> bool:

@@ -25,7 +25,7 @@ from bhiv.settings import Settings
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 #: Kinds of errors that are always told, also when there were none; all others are told together.
 CATEGORIES = ("lm", "image", "tts", "subtitle", "render", "stitch", "upload", "youtube")
-_LETTERS = ("run", "cancel", "callback", "core")
+_LETTERS = ("run", "cancel", "callback", "core", "record")
 _SENDS: tuple[Event, ...] = ("sent", "failed", "retried", "replayed")
 
 

@@ -63,6 +63,7 @@ class ReconcileReport(Contract):
     failed: int
     cancelled: int
     crashed: int = Field(description="Maintenance runs that counted as killed.")
+    recorded: int = Field(description="Ended jobs whose metadata and log were not in the bucket yet.")
     skipped: int = Field(
         description="Maintenance runs that were due while nobody was there, and are made up for by one."
     )

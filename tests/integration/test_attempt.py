@@ -1,4 +1,5 @@
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +9,13 @@ from typing import Any
 import pytest
 import sqlalchemy
 
-from bhiv import attempt, process
+from bhiv import attempt, jobs, process
 from bhiv.attempt import Attempt, Begun, attempted, deliver
 from bhiv.bucket.local import LocalBucket
 from bhiv.catalog import ledger, open_catalog, outbox, views
 from bhiv.catalog.models import Job
 from bhiv.errors import CatalogUnavailable, GateRejected, LeaseLost, StorageError, ToolFailed
+from bhiv.job_end import write_missing_ends
 from bhiv.plan import RenderPlan, Scene
 from bhiv.progress import Progress
 from bhiv.record import Stage, Summary
@@ -321,14 +323,14 @@ def test_a_failed_run_does_not_ask_whether_it_was_cancelled(
     assert job(settings, request_).state == "failed"
 
 
-def kill(workplace: Workplace, settings: Settings, request: RenderRequest) -> Begun:
+def kill(workplace: Workplace, settings: Settings, request: RenderRequest, *, resumable: bool = False) -> Begun:
     """Leave what a killed run leaves: its note, and a lease that lasts."""
     with open_catalog(settings) as catalog:
         ledger.register(catalog, request)
         lease = ledger.claim(catalog, request.job_id, "a killed process", 30)
         assert lease is not None
         ledger.advance(catalog, lease, "images", 5, STAGES)
-    left = Begun(metadata=attempt._begin(request), lease=lease)
+    left = Begun(metadata=attempt._begin(request), lease=lease, resumable=resumable)
     folder = workplace.runs / left.run
     folder.mkdir(parents=True)
     (folder / "lock").touch()
@@ -374,10 +376,11 @@ def test_a_killed_run_whose_job_is_anothers_is_not_recorded(
     assert (job(settings, request_).state, kept(workplace, "logs")) == ("running", {})
 
 
+@pytest.mark.parametrize("resumable", [False, True])
 def test_a_run_killed_just_after_its_job_was_completed_counts_as_completed(
-    workplace: Workplace, settings: Settings, request_: RenderRequest
+    workplace: Workplace, settings: Settings, request_: RenderRequest, resumable: bool
 ) -> None:
-    killed = kill(workplace, settings, request_)
+    killed = kill(workplace, settings, request_, resumable=resumable)
     delivered(workplace, settings, killed)
     workplace.bucket.delete(f"logs/{request_.content_id}.json")
 
@@ -385,6 +388,63 @@ def test_a_run_killed_just_after_its_job_was_completed_counts_as_completed(
         assert isinstance(again, Summary)
 
     assert metadata(workplace)["processing_status"] == "completed"
+
+
+def completed_and_killed(settings: Settings, killed: Begun) -> None:
+    """End a job in the catalog and die before the bucket is told."""
+    done = {"processing_status": "completed", "error": None}
+    with open_catalog(settings) as catalog:
+        ledger.finish(catalog, killed.lease, "completed", killed.metadata.model_copy(update=done), STAGES)
+
+
+def test_an_end_that_the_bucket_was_not_told_of_is_written_once(
+    workplace: Workplace, either: Settings, request_: RenderRequest
+) -> None:
+    completed_and_killed(either, kill(workplace, either, request_))
+    assert kept(workplace, "logs") == {}
+
+    with open_catalog(either) as catalog:
+        assert [write_missing_ends(workplace.bucket, catalog) for _ in range(2)] == [1, 0]
+
+    assert metadata(workplace)["processing_status"] == "completed"
+    assert log(workplace, request_)[0].startswith(f"job {request_.job_id}")
+
+
+def test_an_end_that_was_told_is_not_written_again(
+    workplace: Workplace, either: Settings, request_: RenderRequest
+) -> None:
+    with begun(workplace, either, request_) as made:
+        delivered(workplace, either, made.begun)
+
+    with open_catalog(either) as catalog:
+        assert write_missing_ends(workplace.bucket, catalog) == 0
+
+
+def test_a_job_that_was_cancelled_before_it_was_begun_is_told_of_too(
+    workplace: Workplace, either: Settings, request_: RenderRequest
+) -> None:
+    with open_catalog(either) as catalog:
+        ledger.register(catalog, request_)
+        with catalog.writing() as connection:
+            jobs.cancel(connection, request_.job_id)
+        assert write_missing_ends(workplace.bucket, catalog) == 1
+
+    assert metadata(workplace)["error"]["message"] == "cancelled on request"
+
+
+def test_a_bucket_that_can_not_be_written_is_told_later(
+    workplace: Workplace, settings: Settings, request_: RenderRequest
+) -> None:
+    completed_and_killed(settings, kill(workplace, settings, request_))
+    blocked = bucket_folder(workplace) / "logs"
+    shutil.rmtree(blocked, ignore_errors=True)
+    blocked.parent.mkdir(exist_ok=True)
+    blocked.write_text("in the way")
+
+    with open_catalog(settings) as catalog:
+        assert write_missing_ends(workplace.bucket, catalog) == 0
+        blocked.unlink()
+        assert write_missing_ends(workplace.bucket, catalog) == 1
 
 
 class Outage:

@@ -18,8 +18,8 @@ from bhiv.plan import Contract
 from bhiv.record import Metadata
 from bhiv.request import new_id
 
-#: Start a job's run; end a job's run; tell a callback; tell the Core service.
-Kind = Literal["run", "cancel", "callback", "core"]
+#: Start a job's run; end a job's run; tell a callback; tell the Core service; write of a job's end into the bucket.
+Kind = Literal["run", "cancel", "callback", "core", "record"]
 
 
 class Letter(Contract):
@@ -54,7 +54,8 @@ def put(
 def tell_of_end(
     connection: Connection, job_id: str, state: str, metadata: Metadata, moment: datetime, *, core: bool
 ) -> None:
-    """Enter the end of a job for each callback that it has, and for the Core service."""
+    """Enter the end of a job for the bucket, for each callback that it has, and for the Core service."""
+    put(connection, "record", {}, moment, job_id=job_id)
     payload = _payload(state, metadata, moment)
     living = select(Callback.id).where(Callback.job_id == job_id, Callback.ended_at.is_(None)).order_by(Callback.id)
     for callback_id in connection.scalars(living).all():
@@ -133,6 +134,13 @@ def waits(connection: Connection, letter: str) -> bool:
     """Whether it is still to be sent, and was neither sent nor withdrawn."""
     query = select(Outbox.due_at).where(Outbox.id == letter)
     return connection.scalar(query) is not None
+
+
+def settle(connection: Connection, job_id: str, kind: Kind) -> None:
+    """Note that what of that kind a job has waiting has arrived."""
+    waiting = Outbox.job_id == job_id, Outbox.kind == kind, Outbox.due_at.is_not(None)
+    values = {"due_at": None, "done_at": now(connection), "attempts": Outbox.attempts + 1}
+    connection.execute(update(Outbox).where(*waiting).values(**values))
 
 
 def withdraw(connection: Connection, job_id: str, kind: Kind) -> bool:
