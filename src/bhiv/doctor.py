@@ -55,9 +55,9 @@ def _ffmpeg() -> str:
 
 
 def _voices() -> str:
-    from bhiv.speech import choose_voice
+    from bhiv.speech.voices import espeak_voice
 
-    names = [f"{language} ({choose_voice('auto', language).name})" for language in ("en", "hi")]
+    names = [f"{language} ({voice.name})" for language in ("en", "hi") if (voice := espeak_voice(language))]
     return f"espeak speaks {', '.join(names)} and more"
 
 
