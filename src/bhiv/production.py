@@ -95,7 +95,9 @@ def make_narration(
     if voices[0].engine != EMBEDDED:
         from bhiv.speech.chain import open_chain  # most videos need only the embedded voice
 
-        return _chained(workplace, run, scene, open_chain(workplace.bucket, voices, language, settings, _ESPEAK))
+        return make_narration_by(
+            workplace, run, scene, open_chain(workplace.bucket, voices, language, settings, _ESPEAK)
+        )
     key = NARRATION.key(scene.narration, language, voices[0], _ESPEAK)
 
     def make() -> Narrated:
@@ -105,8 +107,8 @@ def make_narration(
     return recall(workplace.bucket, NARRATION, key, make)
 
 
-def _chained(workplace: Workplace, run: str, scene: Scene, chain: "Chain") -> Made[Narrated]:
-    """Speak by a chain of engines; the key follows from who says each sentence."""
+def make_narration_by(workplace: Workplace, run: str, scene: Scene, chain: "Chain") -> Made[Narrated]:
+    """Speak a scene's narration by a chain of engines; its key follows from who says each sentence."""
     from bhiv.speech import chain as speech
     from bhiv.speech import word_times
 

@@ -33,8 +33,10 @@ def align(reference: Utterance, samples: NDArray[np.int16], rate: int) -> list[t
     little sound to compare.
     """
     hop = round(_HOP_SECONDS * rate)
+    if len(reference.samples) / (_HOP_SECONDS * reference.rate) * (len(samples) / hop) > _MOST_CELLS:
+        return None
     known, heard = _features(reference.samples, reference.rate), _features(samples, rate)
-    if min(len(known), len(heard)) < 3 or len(known) * len(heard) > _MOST_CELLS:
+    if min(len(known), len(heard)) < 3:
         return None
     path = _warp(_distances(known, heard))
     # The middle of all the moments that belong to one moment of the reference.

@@ -27,10 +27,10 @@ class Edge:
 
     name = "edge"
 
-    def __init__(self, patience: Patience = PATIENCE) -> None:
+    def __init__(self, patience: Patience = PATIENCE, address: str = _ADDRESS) -> None:
         if find_spec("edge_tts") is None:
             raise VoiceError("edge needs the package edge-tts, which is not installed: pip install edge-tts")
-        self._vendor = Vendor("the voice of edge", _ADDRESS, SpeechError, patience=patience)
+        self._vendor = Vendor("the voice of edge", address, SpeechError, patience=patience)
         self.identity = f"edge-tts {version('edge-tts').split('.')[0]}"
 
     def voice_for(self, name: str, language: str) -> str:
@@ -67,7 +67,9 @@ class Edge:
                 for attempt in range(patience.attempts):
                     await asyncio.sleep(patience.first_pause * attempt)
                     try:
-                        return await self._once(text, voice)
+                        # The package's own time-outs end with the connection's beginning.
+                        async with asyncio.timeout(patience.silence):
+                            return await self._once(text, voice)
                     except (EdgeTTSException, ClientError, OSError, ValueError, KeyError, TimeoutError) as error:
                         # Anything but that is no answer from the service.
                         down = not isinstance(error, NoAudioReceived | ValueError | KeyError)

@@ -166,9 +166,13 @@ def _add_sentence(track: _Track, sentence: Sentence, utterance: Utterance) -> No
 
 def at_full_rate(utterance: Utterance) -> Utterance:
     """Return the utterance at 48 kHz."""
-    times = tuple((_scaled(start, utterance.rate), _scaled(end, utterance.rate)) for start, end in utterance.times)
     samples = _resampled(utterance.samples, utterance.rate)
-    return replace(utterance, samples=samples, rate=SAMPLE_RATE, times=times)
+    times: list[tuple[int, int]] = [
+        (_scaled(start, utterance.rate), _scaled(end, utterance.rate)) for start, end in utterance.times
+    ]
+    # The length was rounded up.
+    times[-1] = (times[-1][0], len(samples))
+    return replace(utterance, samples=samples, rate=SAMPLE_RATE, times=tuple(times))
 
 
 def _scaled(sample: int, rate: int) -> Samples:

@@ -64,15 +64,14 @@ def listen(recording: Recording, text: str, name: str) -> NDArray[np.int16]:
         SpeechError: it is no sound, silence, or much too short or too long for the text.
     """
     samples = _decoded(recording.sound, name)
-    seconds = len(samples) / SAMPLE_RATE
+    # Without figures: one sentence like the other is told once, with a count.
     if _loudest(samples) < _SILENT * 32_768:
-        raise SpeechError(f"{name} answered {seconds:.1f} s of silence")
+        raise SpeechError(f"{name} answered silence")
     least, most = plausible_seconds(text)
     spoken = len(trimmed(samples)[0]) / SAMPLE_RATE
     if not least <= spoken <= most:
-        raise SpeechError(
-            f"{name} answered {spoken:.1f} s of speech for {len(text)} characters, which can't be all of it"
-        )
+        how = "short" if spoken < least else "long"
+        raise SpeechError(f"{name} answered speech that is too {how} for its text")
     return samples
 
 

@@ -15,13 +15,15 @@ from bhiv.speech.spoken import Token
 from bhiv.speech.utterance import Utterance, mute, spread
 from bhiv.speech.words import Timing
 
-#: Part of the key of every narration whose words are timed here; raise it when their times would change.
+#: Part of the key of every narration whose words are timed here; raise it when their times, or levels, would change.
 VERSION = "word times 1"
 
 #: A word is shown for this long at least. Few are said in less (`a`, `the`); times with many such words are wrong.
 _SHORTEST = round(0.04 * SAMPLE_RATE)
 #: An engine's own times count when it names this share of the words; the others lie between their neighbours.
 _NAMED_SHARE = 0.7
+#: MP3 delays its sound by up to so much, which an engine's times may leave out. The first word begins with the sound.
+_CODEC_DELAY = round(0.12 * SAMPLE_RATE)
 
 _Times = list[tuple[int, int]]
 
@@ -131,7 +133,13 @@ def _named(said: Sequence[Token], marks: Sequence[Mark], length: int) -> _Times 
             spans[owner] = (min(first, start), max(last, end))
     if len(spans) < _NAMED_SHARE * len(said):
         return None
-    return _between(said, {owner: (max(start, 0), min(end, length)) for owner, (start, end) in spans.items()}, length)
+    first = min(start for start, _ in spans.values())
+    late = first if abs(first) < _CODEC_DELAY and 0 in spans else 0
+    starts = {owner: max(start - late, 0) for owner, (start, _) in spans.items()}
+    limits = dict(zip(sorted(starts), [*sorted(starts.values())[1:], length], strict=True))
+    return _between(
+        said, {owner: (starts[owner], min(spans[owner][1] - late, limits[owner])) for owner in starts}, length
+    )
 
 
 def _between(said: Sequence[Token], spans: dict[int, tuple[int, int]], length: int) -> _Times:
