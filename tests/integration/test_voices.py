@@ -6,7 +6,7 @@ import sys
 import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,22 +34,24 @@ from tests.servers import voices
 from tests.servers.starting import free_port
 from tests.servers.vendor import FAULTS, Asked, Fault, Said, VendorServer, vendor_server
 
-QUICK = Patience(attempts=2, first_pause=0.02, longest_pause=2, silence=0.3, total=10)
+#: The servers need time to speak; only what is silent on purpose is not waited for.
+QUICK = Patience(attempts=2, first_pause=0.02, longest_pause=2, silence=20, total=60)
+IMPATIENT = replace(QUICK, silence=0.3)
 ESPEAK = Speaker(Voice(engine="espeak", name="en-us"), None, "espeak")
 TEXT = "The bud broke the surface, at last. A petal opened."
 
-OPENERS: dict[str, tuple[Callable[[Asked], Said], Callable[[str], Engine], str]] = {
+OPENERS: dict[str, tuple[Callable[[Asked], Said], Callable[[str, Patience], Engine], str]] = {
     "openai": (
         voices.openai,
-        lambda url: OpenAISpeech(f"{url}/v1", SecretStr("sk-speech"), "tts-1", QUICK),
+        lambda url, patience: OpenAISpeech(f"{url}/v1", SecretStr("sk-speech"), "tts-1", patience),
         "nova",
     ),
     "elevenlabs": (
         voices.elevenlabs,
-        lambda url: ElevenLabs(url, SecretStr("xi-secret"), "eleven_multilingual_v2", QUICK),
+        lambda url, patience: ElevenLabs(url, SecretStr("xi-secret"), "eleven_multilingual_v2", patience),
         "Rachel1",
     ),
-    "gtts": (voices.gtts, lambda url: GoogleTranslate(url, QUICK), "en"),
+    "gtts": (voices.gtts, GoogleTranslate, "en"),
 }
 
 
@@ -73,10 +75,10 @@ class Desk:
 
 
 @contextmanager
-def desk_of(workplace: Workplace, name: str) -> Iterator[Desk]:
+def desk_of(workplace: Workplace, name: str, patience: Patience = QUICK) -> Iterator[Desk]:
     answer, opened, voice = OPENERS[name]
     with vendor_server(answer) as server:
-        engine = opened(server.url)
+        engine = opened(server.url, patience)
         yield Desk(workplace, server, Speaker(Voice(engine=name, name=voice), engine, engine.identity))
 
 
@@ -128,14 +130,15 @@ def test_all_voices_are_equally_loud(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_whatever_an_engine_does_the_narration_is_made(desk: Desk, fault: Fault) -> None:
-    desk.server.always = fault
+@pytest.mark.parametrize("name", OPENERS)
+def test_whatever_an_engine_does_the_narration_is_made(workplace: Workplace, name: str, fault: Fault) -> None:
+    with desk_of(workplace, name, IMPATIENT if fault == "slow" else QUICK) as desk:
+        desk.server.always = fault
 
-    made = desk.speak("A petal opened.")
+        made = desk.speak("A petal opened.")
 
     check_words(made.result.spoken, "A petal opened.")
     assert len(desk.server.requests) <= QUICK.attempts
-    name = desk.speaker.voice.engine
     if fault == "type":  # an answer is judged by what it is
         assert (engines(made.result.spoken), made.notes) == ([name], ())
     else:
@@ -287,8 +290,12 @@ def edge(monkeypatch: pytest.MonkeyPatch) -> Iterator[voices.EdgeServer]:
 
 @pytest.fixture
 def edge_desk(workplace: Workplace, edge: voices.EdgeServer) -> Desk:
+    return edge_desk_of(workplace, QUICK)
+
+
+def edge_desk_of(workplace: Workplace, patience: Patience) -> Desk:
     # The service's name stands for it when it is down: a new one for each test.
-    engine = Edge(QUICK, address=f"edge-{free_port()}")
+    engine = Edge(patience, address=f"edge-{free_port()}")
     voice = engine.voice_for("", "en")
     return Desk(workplace, VendorServer(lambda _: Said(b"")), Speaker(Voice(engine="edge", name=voice), engine, "edge"))
 
@@ -305,11 +312,11 @@ def test_edge_speaks_and_says_when(edge_desk: Desk, edge: voices.EdgeServer) -> 
 
 @pytest.mark.parametrize("fault", voices.EDGE_FAULTS)
 def test_whatever_edge_does_the_narration_is_made(
-    edge_desk: Desk, edge: voices.EdgeServer, fault: voices.EdgeFault
+    workplace: Workplace, edge: voices.EdgeServer, fault: voices.EdgeFault
 ) -> None:
     edge.fault = fault
 
-    made = edge_desk.speak("A petal opened.")
+    made = edge_desk_of(workplace, IMPATIENT if fault == "silence" else QUICK).speak("A petal opened.")
 
     assert engines(made.result.spoken) == ["espeak"]
     assert made.notes[0].startswith("the voice of edge ")
@@ -422,3 +429,26 @@ def test_a_voice_of_edge_speaks_its_own_language() -> None:
             engine.voice_for("en-US-AriaNeural", "hi")
         with pytest.raises(VoiceError, match="must be named"):
             engine.voice_for("", "zu")
+        with pytest.raises(VoiceError, match="are called like"):
+            engine.voice_for("en-US-Aria)", "en")
+
+
+@pytest.mark.parametrize(
+    ("model", "told"), [("eleven_multilingual_v2", None), ("eleven_flash_v2_5", "hi"), ("eleven_turbo_v2_5", "hi")]
+)
+def test_only_models_that_take_a_language_are_told_it(model: str, told: str | None) -> None:
+    with vendor_server(voices.elevenlabs) as server:
+        engine = ElevenLabs(server.url, SecretStr("xi-secret"), model, QUICK)
+        engine.record("A petal opened.", "Rachel1", "hi-IN")
+
+    [asked] = server.requests
+    assert (asked.json.get("language_code"), asked.json["model_id"]) == (told, model)
+    assert asked.query == {"output_format": "mp3_44100_128"}
+
+
+def test_a_model_for_english_alone_is_passed_over_for_hindi() -> None:
+    key = SecretStr("xi-secret")
+    settings = Settings(voices=("elevenlabs:Rachel1",), elevenlabs_api_key=key, elevenlabs_model="eleven_flash_v2")
+
+    assert [one.engine for one in choose_voices("auto", "hi", settings)] == ["espeak"]
+    assert [one.engine for one in choose_voices("auto", "en", settings)] == ["elevenlabs", "espeak"]

@@ -4,6 +4,7 @@ The service changes what it wants from its clients every few months, so its prot
 """
 
 import asyncio
+import re
 import tomllib
 from importlib import resources
 from importlib.metadata import version
@@ -16,6 +17,7 @@ from bhiv.speech.recordings import Mark, Recording, mark
 from bhiv.vendors import Patience, Vendor, note_outcome, refuse_what_is_down
 
 _ADDRESS = "speech.platform.bing.com"
+_NAME = re.compile(r"[a-z]{2,3}-[A-Z]{2,}(-[A-Za-z]+)?-[A-Za-z]+Neural")
 #: In units of 100 ns, as the service counts.
 _TICKS = 10_000_000
 #: Some voices read any language; their names say so.
@@ -35,7 +37,7 @@ class Edge:
 
     def voice_for(self, name: str, language: str) -> str:
         """Return the voice that was asked for, such as hi-IN-SwaraNeural, or the one that is best known."""
-        if name and name.count("-") < 2:
+        if name and not _NAME.fullmatch(name):
             raise VoiceError(f"edge has no voice {name!r}; its voices are called like hi-IN-SwaraNeural")
         if name and _ANY not in name and base_of(name) != base_of(language):
             raise Inarticulate(f"the voice {name!r} of edge does not speak {language!r}")
@@ -58,7 +60,7 @@ class Edge:
 
     async def _ask(self, text: str, voice: str) -> Recording:
         from aiohttp import ClientError
-        from edge_tts.exceptions import EdgeTTSException, NoAudioReceived
+        from edge_tts.exceptions import EdgeTTSException
 
         patience, refusal = self._vendor.patience, ""
         down = True
@@ -71,8 +73,8 @@ class Edge:
                         async with asyncio.timeout(patience.silence):
                             return await self._once(text, voice)
                     except (EdgeTTSException, ClientError, OSError, ValueError, KeyError, TimeoutError) as error:
-                        # Anything but that is no answer from the service.
-                        down = not isinstance(error, NoAudioReceived | ValueError | KeyError)
+                        # Times that make no sense concern one text; all else would be so for the next one too.
+                        down = not isinstance(error, ValueError | KeyError)
                         refusal = f"{error or type(error).__name__}"
         except TimeoutError:
             refusal = f"nothing within {patience.total:g} s"

@@ -51,7 +51,8 @@ class Piper:
         """Say a text."""
         with tempfile.TemporaryDirectory(prefix="bhiv-piper-") as folder:
             spoken = Path(folder) / "spoken.wav"
-            argv = [sys.executable, "-m", "piper", "-m", str(self._model), "-f", str(spoken)]
+            # -P: a folder that happens to hold a piper.py is not the place to take it from.
+            argv = [sys.executable, "-P", "-m", "piper", "-m", str(self._model), "-f", str(spoken)]
             try:
                 process.run(argv, timeout_seconds=_TIMEOUT_SECONDS, stdin=" ".join(text.split()).encode())
                 return Recording(spoken.read_bytes())
