@@ -2,9 +2,10 @@
 
 import sys
 
-from benchmarks import dispatch, encoder_ratio, growth, outage, overhead, service, service_kills
+from benchmarks import alignment, dispatch, encoder_ratio, growth, outage, overhead, service, service_kills
 
 _ALL = {
+    "alignment": alignment,
     "encoder_ratio": encoder_ratio,
     "overhead": overhead,
     "growth": growth,

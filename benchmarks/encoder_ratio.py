@@ -13,9 +13,9 @@ from bhiv.pictures import brief_scenes
 from bhiv.plan import RenderPlan
 from bhiv.production import Frame, make_captions, make_narration, make_picture
 from bhiv.settings import Settings
-from bhiv.speech import choose_voice
+from bhiv.speech import choose_voices
 from bhiv.video import camera, clip
-from bhiv.workplace import Workplace, claimed, open_workplace
+from bhiv.workplace import claimed, open_workplace
 
 SCENES = 8
 _MEMORY = Path("/dev/shm")
@@ -28,7 +28,7 @@ def measure() -> list[str]:
         write_plan(folder, plan, "plan.json")
         whole = run(folder, "render", "plan.json", "--json")
         settings = Settings(home=folder / "home", bucket_dir=folder / "bucket")
-        alone = _x264_alone(plan, open_workplace(settings), folder)
+        alone = _x264_alone(plan, settings, folder)
     stages = {name: stage["seconds"] for name, stage in whole.summary["stages"].items()}
     return [
         f"video: {whole.summary['duration_seconds']:.1f} s of 1920x1080 at 30 frames a second, {SCENES} scenes",
@@ -39,16 +39,16 @@ def measure() -> list[str]:
     ]
 
 
-def _x264_alone(plan: RenderPlan, workplace: Workplace, folder: Path) -> float:
+def _x264_alone(plan: RenderPlan, settings: Settings, folder: Path) -> float:
     """Encode every scene's frames from memory with the clip's own settings and return the CPU seconds."""
-    frame, total = Frame.of(plan), 0.0
-    voice = choose_voice(plan.voice, plan.language)
+    workplace, frame, total = open_workplace(settings), Frame.of(plan), 0.0
+    voices = choose_voices(plan.voice, plan.language, settings)
     briefs = brief_scenes(plan, *camera.picture_size(frame.width, frame.height))
     raw = (_MEMORY if _MEMORY.is_dir() else folder) / f"{folder.name}.yuv"
     with claimed(workplace, "benchmark", b""):
         for number, (scene, brief) in enumerate(zip(plan.scenes, briefs, strict=True)):
             drawn = make_picture(workplace, "benchmark", brief).result
-            narrated = make_narration(workplace, "benchmark", scene, plan.language, voice).result
+            narrated = make_narration(workplace, "benchmark", scene, plan.language, voices, settings).result
             captioned = make_captions(workplace, scene, narrated, plan.captions, frame).result
             spec = clip.ClipSpec(
                 picture_sha256="",

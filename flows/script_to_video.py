@@ -1,5 +1,6 @@
 """The main job: a script or plan becomes a video in the bucket."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 from prefect import flow
@@ -14,7 +15,7 @@ from bhiv.progress import Progress
 from bhiv.record import Summary
 from bhiv.request import RenderRequest
 from bhiv.settings import Settings, load_settings
-from bhiv.speech import choose_voice
+from bhiv.speech import Voice, choose_voices
 from bhiv.video import camera
 from flows.run_settings import identified, is_deployed, settings_of_run, was_cancelled
 from flows.watch import Watch, later, result, show_storyboard
@@ -66,7 +67,7 @@ def _run(request: RenderRequest, settings: Settings) -> Summary:
         show_storyboard(plan)
 
         frame = Frame.of(plan)
-        scenes = _Scenes(plan, frame, run)
+        scenes = _Scenes(plan, frame, run, choose_voices(plan.voice, plan.language, settings))
         watch.collect(
             images=scenes.drawn,
             tts=scenes.narrated,
@@ -91,14 +92,13 @@ def _run(request: RenderRequest, settings: Settings) -> Summary:
 class _Scenes:
     """The tasks of all scenes, submitted step by step: what a task waits for has then been started before it."""
 
-    def __init__(self, plan: RenderPlan, frame: Frame, run: str) -> None:
-        voice = choose_voice(plan.voice, plan.language)
+    def __init__(self, plan: RenderPlan, frame: Frame, run: str, voices: Sequence[Voice]) -> None:
         briefs = brief_scenes(plan, *camera.picture_size(frame.width, frame.height))
         labels = [f"{number} of {len(plan.scenes)}" for number in range(1, len(plan.scenes) + 1)]
         moves = [camera.choose(scene.camera, number) for number, scene in enumerate(plan.scenes)]
         self.drawn = [draw_picture.submit(label, run, brief) for label, brief in zip(labels, briefs, strict=True)]
         self.narrated = [
-            speak_narration.submit(label, run, scene, plan.language, voice)
+            speak_narration.submit(label, run, scene, plan.language, voices)
             for label, scene in zip(labels, plan.scenes, strict=True)
         ]
         self.captioned = [

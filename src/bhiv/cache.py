@@ -57,7 +57,7 @@ def recall(bucket: Bucket, step: Step[T], key: str, make: Callable[[], T]) -> Ma
     nothing is kept.
     """
     started = monotonic()
-    kept = _read(bucket, step, key)
+    kept = find(bucket, step, key)
     if kept is not None:
         return Made(kept, monotonic() - started, cached=True)
     result = make()
@@ -65,7 +65,8 @@ def recall(bucket: Bucket, step: Step[T], key: str, make: Callable[[], T]) -> Ma
     return Made(result, monotonic() - started, cached=False)
 
 
-def _read(bucket: Bucket, step: Step[T], key: str) -> T | None:
+def find(bucket: Bucket, step: Step[T], key: str) -> T | None:
+    """Return the result kept under `key`, None when there is none that is whole, or the bucket can't be asked."""
     try:
         result = step.result.model_validate_json(bucket.get_bytes(f"{key}.json"))
         whole = all(bucket.holds(value) for _, value in result if isinstance(value, Artifact))

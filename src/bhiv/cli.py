@@ -156,6 +156,18 @@ def doctor() -> None:
 
 
 @main.command()
+@click.option("--language", metavar="CODE", default="en", show_default=True, help="Language, such as en or hi.")
+def voices(language: str) -> None:
+    """List who can speak a language here, and why the others can't."""
+    with _explained():
+        from bhiv.settings import load_settings
+        from bhiv.speech.offer import offers
+
+        for offer in offers(language, load_settings()):
+            click.echo(f"{offer.engine:<12}{(offer.lacks and f'no: {offer.lacks}') or ', '.join(offer.voices)}")
+
+
+@main.command()
 def up() -> None:
     """Run the whole system on this machine: Prefect server, deployments and a worker; Ctrl-C ends it."""
     with _explained():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bhiv import process
-from bhiv.errors import BhivError, CatalogUnavailable, InputRefused, StorageError
+from bhiv.errors import BhivError, CatalogUnavailable, InputRefused, StorageError, VoiceError
 from bhiv.settings import Settings
 
 _LEAST_FREE_BYTES = 2_000_000_000
@@ -27,7 +27,7 @@ def examine(settings: Settings) -> list[Finding]:
     """Look at everything that a render needs; nothing is changed."""
     return [
         _look("ffmpeg", _ffmpeg),
-        _look("voices", _voices),
+        _voices(settings),
         _look("font", _font),
         *_folders(settings),
         *_storage(settings),
@@ -54,11 +54,17 @@ def _ffmpeg() -> str:
     return f"{banner} with libx264 and libass"
 
 
-def _voices() -> str:
-    from bhiv.speech import choose_voice
+def _voices(settings: Settings) -> Finding:
+    from bhiv.speech import choose_voices
 
-    names = [f"{language} ({choose_voice('auto', language).name})" for language in ("en", "hi")]
-    return f"espeak speaks {', '.join(names)} and more"
+    spoken = []
+    try:
+        for language in ("en", "hi"):
+            chain = " then ".join(f"{one.engine}:{one.name}" for one in choose_voices("auto", language, settings))
+            spoken.append(f"{language} ({chain})")
+    except VoiceError as error:
+        return Finding("voices", ok=False, message=f"{error}; or take it out of BHIV_VOICES")
+    return Finding("voices", ok=True, message=f"{', '.join(spoken)} and more; see `bhiv voices`")
 
 
 def _font() -> str:

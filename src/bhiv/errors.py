@@ -5,6 +5,7 @@ BhivError
 │   ├── ScriptError           the script's text; carries the line
 │   ├── PlanError             a render plan's field; carries its path
 │   ├── VoiceError            no such voice, or it does not speak the language
+│   │   └── Inarticulate          it exists, and does not speak the language
 │   ├── FontError             a character that no font at hand can draw
 │   ├── JobMissing            there is no such job
 │   ├── ContentMissing        there is no such content
@@ -71,6 +72,10 @@ class PlanError(InputRefused):
 
 class VoiceError(InputRefused):
     """The voice does not exist or does not speak the script's language."""
+
+
+class Inarticulate(VoiceError):
+    """The voice does not speak the language; another may."""
 
 
 class FontError(InputRefused):

@@ -1,19 +1,30 @@
 """The steps of a video, each of which finds again what it made before from the same inputs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from importlib.metadata import version
 from textwrap import shorten
+from time import monotonic
+from typing import TYPE_CHECKING
 
 from bhiv import captions, ffmpeg, pictures, timeline
 from bhiv.bucket import Artifact
-from bhiv.cache import Made, Step, recall
+from bhiv.cache import Made, Step, find, recall
 from bhiv.captions import Cue
 from bhiv.pictures import Brief
 from bhiv.plan import Camera, Captions, Contract, Frames, Quality, RenderPlan, Samples, Scene
-from bhiv.speech import Spoken, Voice, narrate
+from bhiv.settings import Settings
+from bhiv.speech import Spoken, Voice, narrate, read_narration
+from bhiv.speech.engine import EMBEDDED
+from bhiv.speech.narration import Sentence, embedded
 from bhiv.speech.pauses import without_pauses
+from bhiv.speech.utterance import Utterance
 from bhiv.video import clip, gate, join, sound
 from bhiv.workplace import Workplace
+
+if TYPE_CHECKING:
+    from bhiv.speech.chain import Chain, Speaker
 
 
 class Drawn(Contract):
@@ -73,17 +84,69 @@ def make_picture(workplace: Workplace, run: str, brief: Brief) -> Made[Drawn]:
     return recall(workplace.bucket, PICTURE, key, make)
 
 
-def make_narration(workplace: Workplace, run: str, scene: Scene, language: str, voice: Voice) -> Made[Narrated]:
-    """Speak a scene's narration."""
-    key = NARRATION.key(scene.narration, language, voice, _ESPEAK)
+def make_narration(
+    workplace: Workplace, run: str, scene: Scene, language: str, voices: Sequence[Voice], settings: Settings
+) -> Made[Narrated]:
+    """Speak a scene's narration, each sentence by the first of the voices that can.
+
+    Raises:
+        SpeechError: nobody could say a sentence.
+    """
+    if voices[0].engine != EMBEDDED:
+        from bhiv.speech.chain import open_chain  # most videos need only the embedded voice
+
+        return make_narration_by(
+            workplace, run, scene, open_chain(workplace.bucket, voices, language, settings, _ESPEAK)
+        )
+    key = NARRATION.key(scene.narration, language, voices[0], _ESPEAK)
 
     def make() -> Narrated:
-        with workplace.folder(run, "narration") as folder:
-            spoken = narrate(scene.narration, language, voice, folder / "narration.wav")
-            stored = workplace.bucket.put_file(f"{key}.wav", folder / "narration.wav", "audio/wav")
-            return Narrated(sound=stored, spoken=spoken)
+        parts = read_narration(scene.narration, language)
+        return _spoken(workplace, run, key, parts, embedded(voices[0]))
 
     return recall(workplace.bucket, NARRATION, key, make)
+
+
+def make_narration_by(workplace: Workplace, run: str, scene: Scene, chain: "Chain") -> Made[Narrated]:
+    """Speak a scene's narration by a chain of engines; its key follows from who says each sentence."""
+    from bhiv.speech import chain as speech
+    from bhiv.speech import word_times
+
+    started = monotonic()
+    parts = read_narration(scene.narration, chain.language, speech.LONGEST)
+    sentences = [part for part in parts if isinstance(part, Sentence)]
+
+    def key_of(speakers: Sequence["Speaker"]) -> str:
+        who = [f"{speaker.identity} {speaker.voice.name}" for speaker in speakers]
+        return NARRATION.key(scene.narration, chain.language, word_times.VERSION, *who)
+
+    wished = find(workplace.bucket, NARRATION, key_of([chain.speakers[0]] * len(sentences)))
+    if wished is not None:
+        return Made(wished, monotonic() - started, cached=True)
+    taken = [chain.take(sentence) for sentence in sentences]
+    takes = {id(sentence): take for sentence, (take, _) in zip(sentences, taken, strict=True)}
+    key = key_of([take.speaker for take, _ in taken])
+
+    def say(sentence: Sentence) -> tuple[Voice, Utterance]:
+        take = takes[id(sentence)]
+        return take.speaker.voice, chain.utterance(sentence, take)
+
+    made = recall(workplace.bucket, NARRATION, key, lambda: _spoken(workplace, run, key, parts, say))
+    notes = tuple(dict.fromkeys(note for _, told in taken for note in told))
+    return replace(made, seconds=monotonic() - started, notes=notes)
+
+
+def _spoken(
+    workplace: Workplace,
+    run: str,
+    key: str,
+    parts: Sequence[Sentence | Fraction],
+    say: Callable[[Sentence], tuple[Voice, Utterance]],
+) -> Narrated:
+    with workplace.folder(run, "narration") as folder:
+        spoken = narrate(parts, say, folder / "narration.wav")
+        stored = workplace.bucket.put_file(f"{key}.wav", folder / "narration.wav", "audio/wav")
+        return Narrated(sound=stored, spoken=spoken)
 
 
 def make_captions(

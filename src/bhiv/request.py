@@ -14,7 +14,7 @@ from bhiv.plan import CALLBACK, Captions, Contract, Quality, RenderPlan, Scene, 
 from bhiv.record import StoryboardSource
 from bhiv.script import parse_script
 from bhiv.settings import Settings
-from bhiv.speech import choose_voice
+from bhiv.speech import choose_voices
 from bhiv.speech.pauses import without_pauses
 from bhiv.storyboard import make_scenes
 
@@ -154,7 +154,7 @@ def _check(plan: RenderPlan, script: str | None, settings: Settings) -> None:
         raise PlanError(f"has {len(plan.scenes)} scenes; at most {settings.max_scenes} are allowed", "scenes")
     said = [_said(scene, number) for number, scene in enumerate(plan.scenes)]
     check_language("\n".join(said), plan.language)
-    choose_voice(plan.voice, plan.language)
+    choose_voices(plan.voice, plan.language, settings)
     fonts.check_coverage(plan.title, "the title")
     if script is not None:
         fonts.check_coverage(script, "the script")

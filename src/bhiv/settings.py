@@ -116,6 +116,22 @@ class Settings(BaseSettings):
     lm_base_url: str | None = Field(None, description="Address of a language model's OpenAI-compatible API.")
     lm_model: str | None = Field(None, description="Name of the language model.")
     lm_api_key: SecretStr | None = Field(None, description="Key of the language model's API.")
+    voices: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("espeak",),
+        description="Who speaks, the first choice first, such as elevenlabs:ID,openai:nova; espeak is the last resort.",
+    )
+    elevenlabs_api_key: SecretStr | None = Field(None, description="Key of the ElevenLabs account.")
+    elevenlabs_base_url: str = Field("https://api.elevenlabs.io", description="Address of ElevenLabs.")
+    elevenlabs_model: str = Field("eleven_multilingual_v2", description="Model of ElevenLabs that speaks.")
+    tts_base_url: str | None = Field(
+        None, description="Address of the engine `openai`: a server with POST /audio/speech; ends in /v1 as a rule."
+    )
+    tts_api_key: SecretStr | None = Field(None, description="Key of that server; none for one of your own.")
+    tts_model: str = Field("tts-1", description="Model of that server that speaks.")
+    gtts_base_url: str = Field("https://translate.google.com", description="Address of the engine `gtts`.")
+    piper_model: Path | None = Field(
+        None, description="Voice of the engine `piper`: a file .onnx beside its .onnx.json."
+    )
     core_url: str | None = Field(None, description="Address of the Core service, which is told of finished videos.")
     core_token: SecretStr | None = Field(None, description="Token of the Core service.")
     failed_sends_file: Path = Field(
@@ -139,12 +155,12 @@ class Settings(BaseSettings):
         description="A Prefect server to use in place of the kept one.",
     )
 
-    @field_validator("home", "bucket_dir", "s3_ca_bundle", "failed_sends_file")
+    @field_validator("home", "bucket_dir", "s3_ca_bundle", "failed_sends_file", "piper_model")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
 
-    @field_validator("allowed_hosts", "callback_secrets", "ingest_secrets", mode="before")
+    @field_validator("allowed_hosts", "callback_secrets", "ingest_secrets", "voices", mode="before")
     @classmethod
     def _separated(cls, given: object) -> object:
         return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given

@@ -86,6 +86,7 @@ class VendorClient:
         path: str,
         *,
         json: Any = None,
+        form: Mapping[str, str] | None = None,
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
@@ -96,9 +97,14 @@ class VendorClient:
                 moment ago.
         """
         vendor, patience = self._vendor, self._vendor.patience
-        _refuse_what_is_down(vendor)
+        refuse_what_is_down(vendor)
         request = self._client.build_request(
-            method, path.lstrip("/"), json=json, params=dict(params or {}), headers=dict(headers or {})
+            method,
+            path.lstrip("/"),
+            json=json,
+            data=form,
+            params=dict(params or {}),
+            headers=dict(headers or {}),
         )
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(lambda error: isinstance(error, _Again)),
@@ -117,10 +123,10 @@ class VendorClient:
         except VendorError as refused:
             error = refused
         else:
-            _note(vendor, None)
+            note_outcome(vendor, None)
             return answer
         if error.is_down:
-            _note(vendor, error)
+            note_outcome(vendor, error)
         raise error
 
     async def _once(self, request: httpx.Request) -> Answer:
@@ -192,7 +198,8 @@ _lock = threading.Lock()
 _down: dict[tuple[str, str], tuple[float, VendorError]] = {}
 
 
-def _note(vendor: Vendor, error: VendorError | None) -> None:
+def note_outcome(vendor: Vendor, error: VendorError | None) -> None:
+    """Have a vendor that is down left alone for a while, or asked again, without an error, since it answers."""
     with _lock:
         if error is None:
             _down.pop((vendor.name, vendor.base_url), None)
@@ -200,7 +207,8 @@ def _note(vendor: Vendor, error: VendorError | None) -> None:
             _down[(vendor.name, vendor.base_url)] = monotonic() + _LEFT_ALONE_SECONDS, error
 
 
-def _refuse_what_is_down(vendor: Vendor) -> None:
+def refuse_what_is_down(vendor: Vendor) -> None:
+    """Raise the vendor's error when it was down a moment ago."""
     with _lock:
         until, error = _down.get((vendor.name, vendor.base_url), (0.0, None))
     if error is not None and monotonic() < until:

@@ -18,8 +18,10 @@ import pytest
 
 from tests.acceptance.conftest import BHIV, ROOT
 from tests.conftest import need
+from tests.servers import voices
 from tests.servers.starting import wait_until
 from tests.servers.system import System
+from tests.servers.vendor import vendor_server
 
 REQUEST = {"script": "A river runs to the sea.", "title": "From up", "size": "144x144", "quality": "draft"}
 DEPLOYMENTS = ["clean_up", "reconcile_jobs", "replay_failures", "report_failure", "rotate_logs", "script_to_video"]
@@ -199,6 +201,21 @@ def test_a_block_that_was_edited_serves_the_next_run(system: System) -> None:
         system.patch(f"/block_documents/{storage['id']}", edited | {"data": storage["data"]})
 
     assert len(list((elsewhere / "videos").glob("*.mp4"))) == 1
+
+
+def test_a_voice_that_was_set_in_its_block_speaks_in_the_next_run(system: System) -> None:
+    speech = block(system, "bhiv-speech")
+    with vendor_server(voices.openai) as server:
+        chosen = {"voices": "openai:nova", "base_url": f"{server.url}/v1", "api_key": "sk-speech"}
+        edited = {"data": speech["data"] | chosen, "block_schema_id": speech["block_schema_id"]}
+        system.patch(f"/block_documents/{speech['id']}", edited)
+        try:
+            run = system.run("script_to_video", "spoken", {"request": REQUEST | {"script": "A petal opened."}})
+            assert ended(system, run) == "COMPLETED"
+        finally:
+            system.patch(f"/block_documents/{speech['id']}", edited | {"data": speech["data"]})
+
+    assert [asked.json["input"] for asked in server.requests] == ["A petal opened."]
 
 
 def test_secrets_are_masked(system: System) -> None:
@@ -435,6 +452,6 @@ def test_ctrl_c_ends_everything(system: System) -> None:
 def test_the_log_of_a_start_is_for_people(system: System) -> None:
     said = (system.folder / "up.log").read_text().splitlines()
 
-    assert [line.split()[0] for line in said[:9]] == [
-        "server", "blocks", "blocks", "blocks", "worker", "deployments", "key", "service", "ready",
+    assert [line.split()[0] for line in said[:10]] == [
+        "server", "blocks", "blocks", "blocks", "blocks", "worker", "deployments", "key", "service", "ready",
     ]  # fmt: skip

@@ -29,7 +29,7 @@ from bhiv.progress import Progress
 from bhiv.record import Summary
 from bhiv.request import RenderRequest
 from bhiv.settings import Settings, settings_environment
-from bhiv.speech import choose_voice
+from bhiv.speech import choose_voices
 from bhiv.video import camera
 from bhiv.workplace import Workplace
 
@@ -98,14 +98,14 @@ def make(workplace: Workplace, settings: Settings, request: RenderRequest, betwe
         between()
         return step.result
 
-    frame, voice = Frame.of(PLAN), choose_voice("auto", "en")
+    frame, voices = Frame.of(PLAN), choose_voices("auto", "en", settings)
     with attempted(workplace, settings, request, Progress()) as attempt:
         assert isinstance(attempt, Attempt)
         run = attempt.begun.run
         made(store_storyboard(workplace, request, settings))
         briefs = brief_scenes(PLAN, *camera.picture_size(frame.width, frame.height))
         drawn = [made(production.make_picture(workplace, run, brief)) for brief in briefs]
-        told = [made(production.make_narration(workplace, run, scene, "en", voice)) for scene in PLAN.scenes]
+        told = [made(production.make_narration(workplace, run, scene, "en", voices, settings)) for scene in PLAN.scenes]
         shown = [
             made(production.make_captions(workplace, scene, one, PLAN.captions, frame))
             for scene, one in zip(PLAN.scenes, told, strict=True)

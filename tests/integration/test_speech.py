@@ -9,8 +9,10 @@ from bhiv.errors import PlanError, ToolFailed, VoiceError
 from bhiv.languages import detect_language
 from bhiv.plan import SAMPLE_RATE, parse_plan
 from bhiv.script import decode_script, parse_script
-from bhiv.speech import Spoken, choose_voice, narrate
+from bhiv.settings import Settings
+from bhiv.speech import Spoken, Voice, choose_voices, narrate, read_narration
 from bhiv.speech.espeak import synthesize
+from bhiv.speech.narration import embedded
 from bhiv.speech.pauses import without_pauses
 from bhiv.speech.spoken import Token, spoken_tokens
 from bhiv.speech.voices import espeak_voices
@@ -19,9 +21,13 @@ from bhiv.storyboard import make_scenes
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
+def choose_voice(voice: str, language: str) -> Voice:
+    return choose_voices(voice, language, Settings())[0]
+
+
 def say(text: str, folder: Path, language: str = "en") -> tuple[Spoken, NDArray[np.int16]]:
     path = folder / "narration.wav"
-    spoken = narrate(text, language, choose_voice("auto", language), path)
+    spoken = narrate(read_narration(text, language), embedded(choose_voice("auto", language)), path)
     with wave.open(str(path), "rb") as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (SAMPLE_RATE, 1, 2)
         return spoken, np.frombuffer(file.readframes(file.getnframes()), "<i2")
@@ -205,7 +211,7 @@ def test_a_voice_is_found_for_the_language(voice: str, language: str, name: str)
 @pytest.mark.parametrize(
     ("voice", "language", "said"),
     [
-        ("gtts", "en", "no speech engine 'gtts'; use auto, espeak"),
+        ("festival", "en", "no speech engine 'festival'; use auto, espeak"),
         ("auto", "xx", "no voice speaks 'xx'; give a BCP-47 code"),
         ("espeak:nobody", "hi", "no voice 'nobody'; for 'hi' there are hi"),
         ("espeak:hi", "en", "speaks Hindi, not 'en'; for 'en' there are"),

@@ -46,6 +46,11 @@ class Said:
     media_type: str = "application/json"
     status: int = 200
 
+    @property
+    def json(self) -> Any:
+        """The body's value."""
+        return json.loads(self.body)
+
     @classmethod
     def of(cls, value: Any) -> "Said":
         """Return JSON."""

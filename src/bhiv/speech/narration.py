@@ -1,9 +1,10 @@
 """Narration: the sound of a scene, sentence by sentence, with the time of every word."""
 
 import wave
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,17 @@ from numpy.typing import NDArray
 from bhiv import ffmpeg, process
 from bhiv.errors import PlanError
 from bhiv.plan import SAMPLE_RATE, Samples
-from bhiv.speech.espeak import Utterance, synthesize
+from bhiv.speech.espeak import synthesize
 from bhiv.speech.pauses import split_pauses
-from bhiv.speech.sentences import ends_sentence, sentence_spans
+from bhiv.speech.sentences import clause_cuts, closes_clause, ends_sentence, sentence_spans
 from bhiv.speech.spoken import Token, spoken_tokens
+from bhiv.speech.utterance import Utterance
 from bhiv.speech.voices import Voice
-from bhiv.speech.words import Spoken, Word
+from bhiv.speech.words import Spoken, SpokenBy, Word
 
 _SENTENCE_GAP = Fraction("0.28")
+#: Between the parts of a sentence that is too long for one breath.
+_CLAUSE_GAP = Fraction("0.15")
 #: A line of verse that runs on into the next, and one that ends with its sentence.
 _LINE_GAP = Fraction("0.3")
 _CLOSED_LINE_GAP = Fraction("0.45")
@@ -27,15 +31,24 @@ _RESAMPLE_TIMEOUT_SECONDS = 120
 
 
 @dataclass(frozen=True)
-class _Sentence:
+class Sentence:
+    """What is said in one breath: a sentence, or a part of one that is very long."""
+
     tokens: tuple[Token, ...]
-    #: Silence after it in seconds, when another sentence follows at once.
+    #: Silence after it in seconds, when another one follows at once.
     gap: Fraction
+    #: Whether it goes on with the sentence before it.
+    continues: bool = False
+
+    @property
+    def text(self) -> str:
+        """What a voice is given to say."""
+        return " ".join(token.spoken for token in self.tokens if token.spoken)
 
 
 @dataclass
 class _Track:
-    """Sound and words so far, at the engine's rate; the words' ends and starts are samples of it."""
+    """Sound and words so far, at one rate; the words' ends and starts are samples of it."""
 
     rate: int
     pieces: list[NDArray[np.int16]] = field(default_factory=list)
@@ -44,31 +57,58 @@ class _Track:
     sentences: int = 0
 
 
-def narrate(text: str, language: str, voice: Voice, path: Path) -> Spoken:
-    """Speak a scene's narration into `path`, a WAV file of 48 kHz, mono, 16 bit, and return when each word is heard.
+def read_narration(text: str, language: str, longest: int | None = None) -> tuple[Sentence | Fraction, ...]:
+    """Return a scene's narration as what is said and, in seconds, the pauses that it writes between, in order.
 
-    `[pause 2s]` is exactly that much silence. Every word of the text, as white space parts it, comes once and in
-    order, and lasts. Without words or pauses the file has no samples. The same input gives the same bytes.
+    A sentence of more than `longest` characters is parted at its clauses; None parts none.
 
     Raises:
         PlanError: a pause in the text has no length that is possible.
-        ToolFailed, ToolTimedOut: espeak or ffmpeg could not.
     """
     try:
         parts = list(_parts(text, language))
     except ValueError as error:
         raise PlanError(f"a pause {error}", "narration") from None
-    track = _spoken(parts, voice)
+    if longest is None:
+        return tuple(parts)
+    return tuple(
+        breath for part in parts for breath in (_breaths(part, longest) if isinstance(part, Sentence) else (part,))
+    )
+
+
+def narrate(
+    parts: Sequence[Sentence | Fraction], say: Callable[[Sentence], tuple[Voice, Utterance]], path: Path
+) -> Spoken:
+    """Speak a narration into `path`, a WAV file of 48 kHz, mono, 16 bit, and return when each word is heard.
+
+    `say` tells who says a sentence, and how. `[pause 2s]` is exactly that much silence. Every word of the text, as
+    white space parts it, comes once and in order, and lasts. Without words or pauses the file has no samples. The same
+    utterances give the same bytes.
+
+    Raises:
+        ToolFailed, ToolTimedOut: espeak or ffmpeg could not.
+    """
+    said = [(part, say(part) if isinstance(part, Sentence) else None) for part in parts]
+    track = _laid_out([(part, heard and heard[1]) for part, heard in said])
     samples = _resampled(np.concatenate(track.pieces), track.rate) if track.pieces else np.zeros(0, np.int16)
     _write(path, samples)
     words = tuple(
         Word(text=shown, start=_scaled(start, track.rate), end=_scaled(end, track.rate), sentence=sentence)
         for shown, start, end, sentence in track.words
     )
-    return Spoken(samples=Samples(len(samples)), words=words, engine=voice.engine, voice=voice.name)
+    by = tuple(
+        SpokenBy(engine=voice.engine, voice=voice.name, timing=utterance.timing)
+        for voice, utterance in filter(None, (heard for _, heard in said))
+    )
+    return Spoken(samples=Samples(len(samples)), words=words, by=by)
 
 
-def _parts(text: str, language: str) -> Iterator[_Sentence | Fraction]:
+def embedded(voice: Voice) -> Callable[[Sentence], tuple[Voice, Utterance]]:
+    """Return what has the embedded voice say every sentence."""
+    return lambda sentence: (voice, synthesize(sentence.tokens, voice.name))
+
+
+def _parts(text: str, language: str) -> Iterator[Sentence | Fraction]:
     for part in split_pauses(text):
         if isinstance(part, Fraction):
             yield part
@@ -77,7 +117,15 @@ def _parts(text: str, language: str) -> Iterator[_Sentence | Fraction]:
         followers = [start for start, _ in spans[1:]] + [len(part)]
         for (start, end), follower in zip(spans, followers, strict=True):
             gap = _gap(part[start:end], part[end:follower])
-            yield _Sentence(spoken_tokens(part[start:end], language), gap)
+            yield Sentence(spoken_tokens(part[start:end], language), gap)
+
+
+def _breaths(sentence: Sentence, longest: int) -> Iterator[Sentence]:
+    tokens = sentence.tokens
+    sizes, closes = [len(token.spoken) for token in tokens], [closes_clause(token.display) for token in tokens]
+    bounds = [0, *clause_cuts(sizes, closes, longest), len(tokens)]
+    for start, end in pairwise(bounds):
+        yield Sentence(tokens[start:end], sentence.gap if end == len(tokens) else _CLAUSE_GAP, continues=start > 0)
 
 
 def _gap(sentence: str, between: str) -> Fraction:
@@ -86,9 +134,9 @@ def _gap(sentence: str, between: str) -> Fraction:
     return _CLOSED_LINE_GAP if ends_sentence(sentence) else _LINE_GAP
 
 
-def _spoken(parts: list[_Sentence | Fraction], voice: Voice) -> _Track:
-    spoken = [(part, synthesize(part.tokens, voice.name) if isinstance(part, _Sentence) else None) for part in parts]
-    track = _Track(next((utterance.rate for _, utterance in spoken if utterance), SAMPLE_RATE))
+def _laid_out(spoken: list[tuple[Sentence | Fraction, Utterance | None]]) -> _Track:
+    rates = {utterance.rate for _, utterance in spoken if utterance}
+    track = _Track(rates.pop() if len(rates) == 1 else SAMPLE_RATE)
     gap: Fraction | None = None
     for part, utterance in spoken:
         if isinstance(part, Fraction):
@@ -97,7 +145,7 @@ def _spoken(parts: list[_Sentence | Fraction], voice: Voice) -> _Track:
         elif utterance is not None:
             if gap is not None:
                 _add_silence(track, gap)
-            _add_sentence(track, part, utterance)
+            _add_sentence(track, part, utterance if utterance.rate == track.rate else at_full_rate(utterance))
             gap = part.gap
     return track
 
@@ -108,12 +156,23 @@ def _add_silence(track: _Track, seconds: Fraction) -> None:
     track.length += length
 
 
-def _add_sentence(track: _Track, sentence: _Sentence, utterance: Utterance) -> None:
+def _add_sentence(track: _Track, sentence: Sentence, utterance: Utterance) -> None:
+    track.sentences += not sentence.continues
     for token, (start, end) in zip(sentence.tokens, utterance.times, strict=True):
-        track.words.append((token.display, track.length + start, track.length + end, track.sentences))
+        track.words.append((token.display, track.length + start, track.length + end, track.sentences - 1))
     track.pieces.append(utterance.samples)
     track.length += len(utterance.samples)
-    track.sentences += 1
+
+
+def at_full_rate(utterance: Utterance) -> Utterance:
+    """Return the utterance at 48 kHz."""
+    samples = _resampled(utterance.samples, utterance.rate)
+    times: list[tuple[int, int]] = [
+        (_scaled(start, utterance.rate), _scaled(end, utterance.rate)) for start, end in utterance.times
+    ]
+    # The length was rounded up.
+    times[-1] = (times[-1][0], len(samples))
+    return replace(utterance, samples=samples, rate=SAMPLE_RATE, times=tuple(times))
 
 
 def _scaled(sample: int, rate: int) -> Samples:
@@ -122,6 +181,8 @@ def _scaled(sample: int, rate: int) -> Samples:
 
 def _resampled(samples: NDArray[np.int16], rate: int) -> NDArray[np.int16]:
     """Return the sound at 48 kHz, exactly as long as before, rounded up to a sample."""
+    if rate == SAMPLE_RATE:
+        return samples
     length = -(-len(samples) * SAMPLE_RATE // rate)
     command = ffmpeg.command(
         *("-f", "s16le", "-ar", str(rate), "-ac", "1", "-i", "pipe:0"),

@@ -1,7 +1,8 @@
 """Where sentences end: in Latin, Indic, Arabic and East Asian scripts, and at the line ends of a stanza."""
 
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 #: A run of marks that may end a sentence, with the quotes and brackets that close behind it.
 _END = re.compile(r"[.!?…。！？।॥؟۔]+[\"'”’»)\]」』]*|\n+")
@@ -38,6 +39,28 @@ def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
 def split_sentences(text: str) -> list[str]:
     """Return the sentences of `text` in order, as written."""
     return [text[start:end] for start, end in sentence_spans(text)]
+
+
+def closes_clause(word: str) -> bool:
+    """Return whether one may breathe after a word."""
+    return word.rstrip("\"'”’»)]」』")[-1:] in {*",;:—–،؛、，；："}
+
+
+def clause_cuts(sizes: Sequence[int], closes: Sequence[bool], longest: int) -> list[int]:
+    """Return before which words to part a sentence whose words have these sizes, so that no part is over `longest`.
+
+    It is parted behind a word that closes a clause where one lies in the part's second half, else behind the last that
+    fits; a word that is too long by itself stays whole.
+    """
+    cuts, begin, total = [], 0, 0
+    for index, size in enumerate(sizes):
+        if total + size > longest and index > begin:
+            half = begin + math.ceil((index - begin) / 2)
+            begin = next((at for at in range(index, half, -1) if closes[at - 1]), index)
+            cuts.append(begin)
+            total = sum(size + 1 for size in sizes[begin:index])
+        total += size + 1
+    return cuts
 
 
 def ends_sentence(text: str) -> bool:

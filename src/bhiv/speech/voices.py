@@ -8,8 +8,11 @@ from pathlib import Path
 import espeakng_loader
 from pydantic import Field
 
-from bhiv.errors import VoiceError
+from bhiv.errors import Inarticulate, VoiceError
 from bhiv.plan import Contract
+from bhiv.settings import Settings
+from bhiv.speech.engine import EMBEDDED
+from bhiv.speech.engines import open_engine
 
 #: Where espeak's own order of preference is not ours: its `en` is British.
 _PREFERRED = {"en": "en-us"}
@@ -35,18 +38,48 @@ class EspeakVoice:
     languages: tuple[tuple[str, int], ...]
 
 
-def choose_voice(voice: str, language: str) -> Voice:
-    """Return the voice for a plan's `voice` (`auto`, `espeak` or `espeak:NAME`) and `language`, a BCP-47 code.
+def choose_voices(voice: str, language: str, settings: Settings) -> tuple[Voice, ...]:
+    """Return who speaks `language`, a BCP-47 code, in order: each says what the ones before it could not.
+
+    For a plan's `voice` of `auto` that is the chain of the settings, without those that don't speak the language; for
+    `ENGINE` or `ENGINE:NAME` that voice. The embedded espeak comes last where it speaks the language.
 
     Raises:
-        VoiceError: no such engine, no such voice, or it speaks another language; the message says what there is.
+        VoiceError: no such engine or voice, it lacks something, or nobody speaks the language; the message says what
+            there is.
     """
+    if voice == "auto":
+        wished = [found for one in settings.voices if (found := _unless_inarticulate(one, language, settings))]
+    else:
+        wished = [_voice(voice, language, settings)]
+    last = espeak_voice(language)
+    if last and not any(one.engine == EMBEDDED for one in wished):
+        wished.append(last)
+    return tuple(dict.fromkeys(wished)) or (Voice(engine=EMBEDDED, name=_best(language)),)
+
+
+def espeak_voice(language: str) -> Voice | None:
+    """Return the embedded voice for a language, None when there is none."""
+    try:
+        return Voice(engine=EMBEDDED, name=_best(language))
+    except VoiceError:
+        return None
+
+
+def _unless_inarticulate(voice: str, language: str, settings: Settings) -> Voice | None:
+    try:
+        return _voice(voice, language, settings)
+    except Inarticulate:
+        return None
+
+
+def _voice(voice: str, language: str, settings: Settings) -> Voice:
     engine, _, name = voice.partition(":")
-    if engine == "auto" and not name:
-        engine = "espeak"
-    if engine != "espeak":
-        raise VoiceError(f"there is no speech engine {engine!r}; use auto, espeak or espeak:NAME")
-    return Voice(engine=engine, name=_named(name, language) if name else _best(language))
+    if engine == EMBEDDED:
+        return Voice(engine=engine, name=_named(name, language) if name else _best(language))
+    # A plan that names the engine alone has the voice that the operator has chosen for it.
+    chosen = next((one.partition(":")[2] for one in settings.voices if one.partition(":")[0] == engine), "")
+    return Voice(engine=engine, name=open_engine(engine, settings).voice_for(name or chosen, language))
 
 
 @cache
@@ -80,7 +113,7 @@ def _best(language: str) -> str:
         name = _PREFERRED.get(code) or _first_for(code)
         if name is not None:
             return name
-    raise VoiceError(f"no voice speaks {language!r}; give a BCP-47 code such as en, hi or fr")
+    raise Inarticulate(f"no voice speaks {language!r}; give a BCP-47 code such as en, hi or fr")
 
 
 def _first_for(code: str) -> str | None:
@@ -98,7 +131,7 @@ def _named(name: str, language: str) -> str:
     if voice is None:
         raise VoiceError(f"espeak has no voice {name!r}; {there}")
     if not _speaks(voice, language):
-        raise VoiceError(f"the voice {name!r} speaks {voice.title}, not {language!r}; {there}")
+        raise Inarticulate(f"the voice {name!r} speaks {voice.title}, not {language!r}; {there}")
     return f"{voice.name}+{_variant(variant)}" if variant else voice.name
 
 
