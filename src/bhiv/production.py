@@ -17,6 +17,7 @@ from bhiv.plan import Camera, Captions, Contract, Frames, Quality, RenderPlan, S
 from bhiv.settings import Settings
 from bhiv.speech import Spoken, Voice, narrate, read_narration
 from bhiv.speech.engine import EMBEDDED
+from bhiv.speech.lexicon import NO_WORDS, Lexicon, read_lexicon
 from bhiv.speech.narration import Sentence, embedded
 from bhiv.speech.pauses import without_pauses
 from bhiv.speech.utterance import Utterance
@@ -92,33 +93,36 @@ def make_narration(
     Raises:
         SpeechError: nobody could say a sentence.
     """
+    lexicon = read_lexicon(settings.lexicon_file)
     if voices[0].engine != EMBEDDED:
         from bhiv.speech.chain import open_chain  # most videos need only the embedded voice
 
         return make_narration_by(
-            workplace, run, scene, open_chain(workplace.bucket, voices, language, settings, _ESPEAK)
+            workplace, run, scene, open_chain(workplace.bucket, voices, language, settings, _ESPEAK), lexicon
         )
-    key = NARRATION.key(scene.narration, language, voices[0], _ESPEAK)
+    parts = read_narration(scene.narration, language, lexicon=lexicon)
+    key = NARRATION.key(scene.narration, _said(parts), language, voices[0], _ESPEAK)
 
     def make() -> Narrated:
-        parts = read_narration(scene.narration, language)
         return _spoken(workplace, run, key, parts, embedded(voices[0]))
 
     return recall(workplace.bucket, NARRATION, key, make)
 
 
-def make_narration_by(workplace: Workplace, run: str, scene: Scene, chain: "Chain") -> Made[Narrated]:
+def make_narration_by(
+    workplace: Workplace, run: str, scene: Scene, chain: "Chain", lexicon: Lexicon = NO_WORDS
+) -> Made[Narrated]:
     """Speak a scene's narration by a chain of engines; its key follows from who says each sentence."""
     from bhiv.speech import chain as speech
     from bhiv.speech import word_times
 
     started = monotonic()
-    parts = read_narration(scene.narration, chain.language, speech.LONGEST)
+    parts = read_narration(scene.narration, chain.language, speech.LONGEST, lexicon)
     sentences = [part for part in parts if isinstance(part, Sentence)]
 
     def key_of(speakers: Sequence["Speaker"]) -> str:
         who = [f"{speaker.identity} {speaker.voice.name}" for speaker in speakers]
-        return NARRATION.key(scene.narration, chain.language, word_times.VERSION, *who)
+        return NARRATION.key(scene.narration, _said(parts), chain.language, word_times.VERSION, *who)
 
     wished = find(workplace.bucket, NARRATION, key_of([chain.speakers[0]] * len(sentences)))
     if wished is not None:
@@ -134,6 +138,11 @@ def make_narration_by(workplace: Workplace, run: str, scene: Scene, chain: "Chai
     made = recall(workplace.bucket, NARRATION, key, lambda: _spoken(workplace, run, key, parts, say))
     notes = tuple(dict.fromkeys(note for _, told in taken for note in told))
     return replace(made, seconds=monotonic() - started, notes=notes)
+
+
+def _said(parts: Sequence[Sentence | Fraction]) -> str:
+    """Return all that is said, which the rules and the user's lexicon make of the text."""
+    return "\n".join(part.text for part in parts if isinstance(part, Sentence))
 
 
 def _spoken(

@@ -15,6 +15,7 @@ from bhiv.record import StoryboardSource
 from bhiv.script import parse_script
 from bhiv.settings import Settings
 from bhiv.speech import choose_voices
+from bhiv.speech.lexicon import read_lexicon
 from bhiv.speech.pauses import without_pauses
 from bhiv.storyboard import make_scenes
 
@@ -155,6 +156,7 @@ def _check(plan: RenderPlan, script: str | None, settings: Settings) -> None:
     said = [_said(scene, number) for number, scene in enumerate(plan.scenes)]
     check_language("\n".join(said), plan.language)
     choose_voices(plan.voice, plan.language, settings)
+    read_lexicon(settings.lexicon_file)
     fonts.check_coverage(plan.title, "the title")
     if script is not None:
         fonts.check_coverage(script, "the script")

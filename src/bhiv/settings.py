@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     )
     max_scenes: int = Field(200, ge=1, le=10_000, description="The most scenes that one video may have.")
     max_script_bytes: int = Field(1_000_000, ge=1, description="The largest script, in bytes of UTF-8.")
+    lexicon_file: Path | None = Field(
+        None, description='Pronunciations: a TOML file with a table for each language, lines of `"written" = "said"`.'
+    )
     lm_base_url: str | None = Field(None, description="Address of a language model's OpenAI-compatible API.")
     lm_model: str | None = Field(None, description="Name of the language model.")
     lm_api_key: SecretStr | None = Field(None, description="Key of the language model's API.")
@@ -155,7 +158,7 @@ class Settings(BaseSettings):
         description="A Prefect server to use in place of the kept one.",
     )
 
-    @field_validator("home", "bucket_dir", "s3_ca_bundle", "failed_sends_file", "piper_model")
+    @field_validator("home", "bucket_dir", "s3_ca_bundle", "failed_sends_file", "piper_model", "lexicon_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from bhiv.errors import InputRefused
@@ -37,10 +37,6 @@ class Lexicon:
             index += 1
         return said
 
-    def identity(self, language: str) -> str:
-        """Return what of it can change how a language is said, for a cache's key; empty for nothing."""
-        return repr(sorted(self._entries(language).items())) if self.words else ""
-
     def _entries(self, language: str) -> Mapping[tuple[str, ...], str]:
         return self._by_language.get(language.split("-")[0].lower(), self._by_language.get("*", {}))
 
@@ -56,16 +52,24 @@ class Lexicon:
 NO_WORDS = Lexicon()
 
 
-def read_lexicon(file: Path) -> Lexicon:
-    """Read a TOML file with a table of `"written" = "said"` for each language.
+def read_lexicon(file: Path | None) -> Lexicon:
+    """Read a TOML file with a table of `"written" = "said"` for each language; None is one without words.
 
     Raises:
         InputRefused: there is no such file, or it is no lexicon; the message says where.
     """
+    if file is None:
+        return NO_WORDS
     try:
-        data = file.read_bytes()
+        stat = file.stat()
+        return _read(file, stat.st_mtime_ns, stat.st_size)
     except OSError as error:
         raise InputRefused(f"the lexicon {file} can't be read: {error.strerror}; set BHIV_LEXICON_FILE") from error
+
+
+@lru_cache(maxsize=4)
+def _read(file: Path, _changed: int, _size: int) -> Lexicon:
+    data = file.read_bytes()
     if len(data) > _MOST_BYTES:
         raise InputRefused(f"the lexicon {file} is larger than a megabyte")
     try:

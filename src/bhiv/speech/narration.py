@@ -14,6 +14,7 @@ from bhiv import ffmpeg, process
 from bhiv.errors import PlanError
 from bhiv.plan import SAMPLE_RATE, Samples
 from bhiv.speech.espeak import synthesize
+from bhiv.speech.lexicon import NO_WORDS, Lexicon
 from bhiv.speech.pauses import split_pauses
 from bhiv.speech.sentences import clause_cuts, closes_clause, ends_sentence, sentence_spans
 from bhiv.speech.spoken import Token, spoken_tokens
@@ -57,16 +58,19 @@ class _Track:
     sentences: int = 0
 
 
-def read_narration(text: str, language: str, longest: int | None = None) -> tuple[Sentence | Fraction, ...]:
+def read_narration(
+    text: str, language: str, longest: int | None = None, lexicon: Lexicon = NO_WORDS
+) -> tuple[Sentence | Fraction, ...]:
     """Return a scene's narration as what is said and, in seconds, the pauses that it writes between, in order.
 
-    A sentence of more than `longest` characters is parted at its clauses; None parts none.
+    What the user's `lexicon` says comes before all rules. A sentence of more than `longest` characters is parted at
+    its clauses; None parts none.
 
     Raises:
         PlanError: a pause in the text has no length that is possible.
     """
     try:
-        parts = list(_parts(text, language))
+        parts = list(_parts(text, language, lexicon))
     except ValueError as error:
         raise PlanError(f"a pause {error}", "narration") from None
     if longest is None:
@@ -108,7 +112,7 @@ def embedded(voice: Voice) -> Callable[[Sentence], tuple[Voice, Utterance]]:
     return lambda sentence: (voice, synthesize(sentence.tokens, voice.name))
 
 
-def _parts(text: str, language: str) -> Iterator[Sentence | Fraction]:
+def _parts(text: str, language: str, lexicon: Lexicon) -> Iterator[Sentence | Fraction]:
     for part in split_pauses(text):
         if isinstance(part, Fraction):
             yield part
@@ -117,7 +121,7 @@ def _parts(text: str, language: str) -> Iterator[Sentence | Fraction]:
         followers = [start for start, _ in spans[1:]] + [len(part)]
         for (start, end), follower in zip(spans, followers, strict=True):
             gap = _gap(part[start:end], part[end:follower])
-            yield Sentence(spoken_tokens(part[start:end], language), gap)
+            yield Sentence(spoken_tokens(part[start:end], language, lexicon), gap)
 
 
 def _breaths(sentence: Sentence, longest: int) -> Iterator[Sentence]:
