@@ -29,8 +29,10 @@ def register(settings: Settings) -> dict[str, bool]:
 
 def settings_of_operator(settings: Settings) -> Settings:
     """Return the settings with what the operator has set in the UI; those given where nothing was registered."""
-    storage = _found(Storage)
-    return storage.over(settings) if storage else settings
+    if storage := _found(Storage):
+        settings = storage.over(settings)
+    model = _found(LanguageModel)
+    return model.over(settings) if model else settings
 
 
 def _written(kind: type[Storage | LanguageModel | Core], settings: Settings) -> bool:

@@ -18,6 +18,8 @@ from bhiv.settings import Settings
 #: Plans are longer than their scripts: every scene repeats its field names.
 _PLAN_BYTES_PER_SCRIPT_BYTE = 10
 _STDIN = "-"
+#: Letters of a file's name; 80 of any script stay below the 255 bytes of file systems.
+_MOST_NAME = 80
 
 
 def read_request(source: str, options: dict[str, Any], settings: Settings) -> RenderRequest:
@@ -39,6 +41,17 @@ def read_request(source: str, options: dict[str, Any], settings: Settings) -> Re
         return make_request({"script": script, "name": title_of(source)} | given)
     except InputRefused as error:
         raise InputRefused(f"{name}: {error}") from error
+
+
+def topic_request(topic: str, options: dict[str, Any]) -> RenderRequest:
+    """Return the request for a video about a topic; `options` as for `read_request`. Raises PlanError."""
+    return make_request({"topic": topic} | {key: value for key, value in options.items() if value is not None})
+
+
+def name_of(topic: str) -> str:
+    """Return the name of a file about a topic, without a suffix: its first words, in lower case."""
+    words = "".join(letter if letter.isalnum() else " " for letter in topic.lower()).split()
+    return "-".join(words)[:_MOST_NAME].rstrip("-") or "video"
 
 
 def check_target(target: Path) -> None:

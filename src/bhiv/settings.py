@@ -116,6 +116,15 @@ class Settings(BaseSettings):
     lm_base_url: str | None = Field(None, description="Address of a language model's OpenAI-compatible API.")
     lm_model: str | None = Field(None, description="Name of the language model.")
     lm_api_key: SecretStr | None = Field(None, description="Key of the language model's API.")
+    lm_timeout_seconds: float = Field(
+        30, gt=0, le=3600, allow_inf_nan=False, description="How long the language model may take to begin an answer."
+    )
+    lm_price_in: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="Price of a million tokens that the language model reads."
+    )
+    lm_price_out: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="Price of a million tokens that the language model writes."
+    )
     core_url: str | None = Field(None, description="Address of the Core service, which is told of finished videos.")
     core_token: SecretStr | None = Field(None, description="Token of the Core service.")
     failed_sends_file: Path = Field(

@@ -152,7 +152,7 @@ class VendorClient:
         vendor, status = self._vendor, response.status_code
         words = f"{vendor.name} answered {status} {response.reason_phrase}".rstrip() + _its_words(body, vendor)
         if status < 500 and status not in _LATER:
-            return vendor.error(words, is_down=status in _CLOSED)
+            return vendor.error(words, is_down=status in _CLOSED, status=status)
         asked = retry_after_seconds(response.headers.get("retry-after"), datetime.now(UTC))
         if asked is not None and asked > vendor.patience.longest_pause:
             return vendor.error(f"{words}; it wants to be left alone for {asked:.0f} s", can_pass=True, is_down=True)
