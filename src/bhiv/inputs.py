@@ -8,6 +8,7 @@ import stat
 import sys
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from bhiv.errors import DiskFull, InputRefused, StorageError
 from bhiv.plan import parse_plan
@@ -18,8 +19,8 @@ from bhiv.settings import Settings
 #: Plans are longer than their scripts: every scene repeats its field names.
 _PLAN_BYTES_PER_SCRIPT_BYTE = 10
 _STDIN = "-"
-#: Letters of a file's name; 80 of any script stay below the 255 bytes of file systems.
-_MOST_NAME = 80
+#: Letters of a file's name; so many of any script, with what is added while it is written, fit into 255 bytes.
+_MOST_NAME = 56
 
 
 def read_request(source: str, options: dict[str, Any], settings: Settings) -> RenderRequest:
@@ -50,7 +51,9 @@ def topic_request(topic: str, options: dict[str, Any]) -> RenderRequest:
 
 def name_of(topic: str) -> str:
     """Return the name of a file about a topic, without a suffix: its first words, in lower case."""
-    words = "".join(letter if letter.isalnum() else " " for letter in topic.lower()).split()
+    # Vowel signs of many scripts are no letters, and no words without them.
+    kept = (letter if letter.isalnum() or category(letter).startswith("M") else " " for letter in topic.lower())
+    words = "".join(kept).split()
     return "-".join(words)[:_MOST_NAME].rstrip("-") or "video"
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from textwrap import shorten
 
 from bhiv import captions, ffmpeg, pictures, timeline
 from bhiv.bucket import Artifact
@@ -11,7 +10,7 @@ from bhiv.captions import Cue
 from bhiv.pictures import Brief
 from bhiv.plan import Camera, Captions, Contract, Frames, Quality, RenderPlan, Samples, Scene
 from bhiv.speech import Spoken, Voice, narrate
-from bhiv.speech.pauses import without_pauses
+from bhiv.storyboard import opening
 from bhiv.video import clip, gate, join, sound
 from bhiv.workplace import Workplace
 
@@ -207,4 +206,4 @@ def _chapters(plan: RenderPlan) -> list[str]:
     """
     if any(scene.title for scene in plan.scenes):
         return [scene.title or ("" if number else plan.title) for number, scene in enumerate(plan.scenes)]
-    return [shorten(without_pauses(scene.narration), 40, placeholder=" …") or plan.title for scene in plan.scenes]
+    return [opening(scene.narration) or plan.title for scene in plan.scenes]

@@ -17,12 +17,13 @@ from bhiv.script import parse_script
 from bhiv.settings import Settings
 from bhiv.speech import choose_voice
 from bhiv.speech.pauses import without_pauses
-from bhiv.storyboard import make_scenes
+from bhiv.storyboard import make_scenes, opening
 
 #: What can be said beside a script.
 OPTIONS = ("title", "language", "voice", "size", "fps", "quality", "captions", "style", "uploader_id", "callback_url")
 _ID = r"^[0-9a-f]{24}$"
 _MOST_TITLE = 200
+_NO_NAME = "Untitled"
 
 
 def new_id() -> str:
@@ -67,7 +68,10 @@ class RenderRequest(Contract):
         None, title="Plan", description="In place of a script: what `bhiv plan` prints. Options above replace its own."
     )
     name: Text = Field(
-        "Untitled", title="Fallback title", max_length=200, description="When there is no other title anywhere."
+        _NO_NAME,
+        title="Fallback title",
+        max_length=200,
+        description="When there is no other title anywhere; left out: the script's first words.",
     )
     job_id: str = Field(default_factory=new_id, title="Job", pattern=_ID, description="Leave empty for a new one.")
     content_id: str = Field(
@@ -106,7 +110,8 @@ class RenderRequest(Contract):
     def shown_title(self) -> str:
         """The title that the video will have; of a script that can't be read, the fallback."""
         own = self.plan.title if self.plan else _title_in(self.script or "")
-        return self.title or own or " ".join((self.topic or "").split())[:_MOST_TITLE] or self.name
+        about = " ".join((self.topic or "").split())[:_MOST_TITLE].rstrip()
+        return self.title or own or about or _fallback(self.name, self.script or "")
 
     @property
     def has_own_title(self) -> bool:
@@ -122,6 +127,19 @@ class RenderRequest(Contract):
 @lru_cache(maxsize=1)  # as the title
 def _language_of(script: str) -> str:
     return detect_language(script)
+
+
+def _fallback(name: str, script: str) -> str:
+    """Return the name that was given, else the script's first words; such a script can't be read when it has none."""
+    return name if name != _NO_NAME else _first_words(script) or name
+
+
+@lru_cache(maxsize=1)  # as the title
+def _first_words(script: str) -> str:
+    try:
+        return opening(parse_script(script).passages[0].narration)
+    except ScriptError:
+        return ""
 
 
 @lru_cache(maxsize=1)  # it is asked for several times in a run, and a script of a megabyte takes a second
@@ -189,7 +207,7 @@ def _storyboard(script: str, options: dict[str, Any], name: str, settings: Setti
     if size > settings.max_script_bytes:
         raise ScriptError(f"the script has {size:,} bytes; at most {settings.max_script_bytes:,} are allowed")
     parsed = parse_script(script)
-    found = {"title": parsed.title or name, "language": _language_of(script)}
+    found = {"title": parsed.title or _fallback(name, script), "language": _language_of(script)}
     return check_plan(found | options | {"scenes": make_scenes(parsed, settings.max_scenes)})
 
 

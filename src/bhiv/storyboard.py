@@ -5,18 +5,21 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from textwrap import shorten
 
 from bhiv.errors import ScriptError
 from bhiv.plan import Picture, Scene
 from bhiv.script import Passage, Script
 from bhiv.speech.pauses import without_pauses
-from bhiv.speech.sentences import sentence_spans
+from bhiv.speech.sentences import sentence_spans, split_sentences
 
 #: About 22 seconds of speech; a picture that stays longer tires.
 _SCENE_WORDS = 60
 #: A sentence longer than this may be parted inside.
 _SENTENCE_WORDS = 120
 _MAX_CHARACTERS = 20_000
+#: A clause shorter than this says too little.
+_LEAST_NAME = 12
 
 _CLAUSE_END = re.compile(r"[,;:،、，；：—–]\s+|[、，；：]")
 _WORD = re.compile(r"\S+")
@@ -46,6 +49,19 @@ def make_scenes(script: Script, max_scenes: int) -> tuple[Scene, ...]:
     length = max(_SCENE_WORDS, -(-words // max_scenes))
     drafts = [draft for passage in script.passages for draft in _split(passage, length)]
     return tuple(_scene(draft, max_scenes) for draft in _merge(drafts, max_scenes))
+
+
+def opening(narration: str, most: int = 48) -> str:
+    """Return the words that a narration may be named by: its first sentence, or what makes sense of it by itself.
+
+    At most `most` characters; empty for a narration without words. A closing full stop is left out.
+    """
+    sentence = " ".join(next(iter(split_sentences(without_pauses(narration))), "").split())
+    if len(sentence) - 1 > most:
+        clause = max((mark.start() for mark in _CLAUSE_END.finditer(sentence, 0, most)), default=0)
+        whole = clause >= _LEAST_NAME and sentence[:clause].count("“") == sentence[:clause].count("”")
+        sentence = sentence[:clause] if whole else shorten(sentence, most, placeholder=" …")
+    return sentence.rstrip(".।。")
 
 
 def _scene(draft: _Draft, max_scenes: int) -> Scene:

@@ -133,6 +133,8 @@ class VendorClient:
                 await response.aclose()
         except httpx.UnsupportedProtocol as error:
             raise vendor.error(f"{vendor.name} has no address on the web: write http://… or https://…") from error
+        except httpx.TimeoutException as error:
+            raise _Again(f"{vendor.name} was silent for {vendor.patience.silence:g} s") from error
         except httpx.HTTPError as error:
             raise _Again(f"{vendor.name} does not answer: {error or type(error).__name__}") from error
         if response.is_success:

@@ -56,6 +56,8 @@ def test_one_source_is_needed(given: dict[str, object]) -> None:
         ({"script": "The river\n\nIt runs to the sea.", "title": "Another"}, "Another"),
         ({"script": "It runs to the sea.", "name": "river"}, "river"),
         ({"script": "[music: jazz]", "name": "river"}, "river"),
+        ({"script": "It runs to the sea. It sings.\n\nIt ends."}, "It runs to the sea"),
+        ({"script": "[music: jazz]"}, "Untitled"),
     ],
 )
 def test_a_run_is_shown_under_the_title_that_its_video_will_have(given: dict[str, str], title: str) -> None:
