@@ -19,7 +19,7 @@ class LanguageModel(Block):
     model: str = Field("", title="Model")
     api_key: SecretStr = Field(SecretStr(""), title="API key", description="Empty for a model of your own.")
 
-    timeout_seconds: float = Field(30, title="Seconds", description="For an answer to begin.", gt=0, le=3600)
+    timeout_seconds: float = Field(30, title="Seconds", description="That it may be silent.", gt=0, le=3600)
     price_in: float = Field(0, title="Price of a million tokens read", description="0 for none or unknown.", ge=0)
     price_out: float = Field(0, title="Price of a million tokens written", description="0 for none or unknown.", ge=0)
 

@@ -12,7 +12,7 @@ class LanguageModelAccess(Contract):
     base_url: str
     model: str
     api_key: SecretStr | None = Field(None, description="None for a model on one's own machine.")
-    timeout_seconds: float = Field(30, description="For an answer to begin.")
+    timeout_seconds: float = Field(30, description="That it may be silent.")
     price_in: float | None = Field(None, description="Of a million tokens read. None: unknown.")
     price_out: float | None = Field(None, description="Of a million tokens written. None: unknown.")
 

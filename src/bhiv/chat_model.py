@@ -1,7 +1,7 @@
 """The language model: asked for answers of a certain shape, over any API that is compatible with OpenAI's.
 
 Servers differ in how they can be held to a shape: by a JSON schema, to any JSON, or not at all. The strictest is asked
-for first, and what comes back is checked whatever was promised.
+for first, and what comes back is checked whatever was promised. Answers are streamed: else a slow model is silent.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ from bhiv.vendors import Patience, Vendor, VendorClient
 T = TypeVar("T")
 A = TypeVar("A", bound="Shape")
 
-#: Answers are short; what is longer is no answer.
-_MAX_BYTES = 1 << 20
+#: Answers are short, but come with 200 bytes around each token; what is longer is no answer.
+_MAX_BYTES = 4 << 20
 #: Of an answer that can't be used, so much is sent back, and so many of its errors.
 _SENT_BACK = 20_000
 _MOST_ERRORS = 8
@@ -35,6 +35,8 @@ _REFUSED = frozenset({400, 422})
 _TOO_LONG = re.compile(r"context[ _](length|window|size)|maximum context|too many tokens", re.IGNORECASE)
 _THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
 _FENCED = re.compile(r"```[a-zA-Z]*\s*\n(.*?)```", re.DOTALL)
+#: Not of a plain request: who refuses everything else may not know these either.
+_STREAMED: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 #: What the strict mode of some servers refuses in a schema; it is checked here anyway.
 _NOT_STRICT = frozenset({"title", "default", "minLength", "maxLength", "minItems", "maxItems", "pattern"})
 
@@ -109,23 +111,25 @@ class LanguageModel:
         schema = _strict(shape.model_json_schema())
         if way == "json_schema":
             named = {"name": shape.__name__.strip("_").lower(), "strict": True, "schema": schema}
-            return self._plain(messages) | {"response_format": {"type": way, "json_schema": named}}
+            return self._plain(messages) | _STREAMED | {"response_format": {"type": way, "json_schema": named}}
         told = f"\n\nAnswer with one JSON object, and nothing else, of this JSON schema:\n{json.dumps(schema)}"
         first = messages[0] | {"content": messages[0]["content"] + told}
         body = self._plain([first, *messages[1:]])
-        return body | {"response_format": {"type": way}} if way == "json_object" else body
+        return body | _STREAMED | {"response_format": {"type": way}} if way == "json_object" else body
 
     def _plain(self, messages: list[dict[str, str]]) -> dict[str, Any]:
-        return {"model": self._access.model, "messages": messages, "stream": False}
+        return {"model": self._access.model, "messages": messages}
 
     def _words(self, body: bytes) -> str:
         try:
-            completion = _Completion.model_validate_json(body)
+            completion = _streamed(body) if body.lstrip()[:1] not in (b"{", b"[") else _whole(body)
         except ValidationError:
             self._count({})
             raise _Unusable("it is no chat completion", "") from None
         self._count(completion.usage)
-        choice = completion.choices[0] if completion.choices else _Choice()
+        if not completion.choices:
+            raise _Unusable("it is no chat completion, or was cut off", "")
+        choice = completion.choices[0]
         if choice.message.refusal:
             raise LMError(f"the language model refused: {' '.join(choice.message.refusal.split())[:200]}")
         if choice.finish_reason == "content_filter":
@@ -191,14 +195,51 @@ class _Completion(BaseModel):
     usage: Any = None
 
 
+class _Piece(BaseModel):
+    """A part of a streamed answer; `delta` is what comes to the message."""
+
+    class Choice(BaseModel):
+        delta: _Message = _Message()
+        finish_reason: str | None = None
+
+    choices: list[Choice] = []
+    usage: Any = None
+
+
+def _whole(body: bytes) -> _Completion:
+    return _Completion.model_validate_json(body)
+
+
+def _streamed(body: bytes) -> _Completion:
+    """Return the answer that server-sent events are; one whose end is missing has no choices."""
+    said, refused, usage, ended, reason = "", "", None, False, None
+    # Not by lines of any kind: JSON may hold some of those that Python knows.
+    for line in body.decode(errors="replace").split("\n"):
+        if not line.startswith("data:"):
+            continue
+        data = line.removeprefix("data:").strip()
+        if data == "[DONE]":
+            ended = True
+            break
+        piece = _Piece.model_validate_json(data)
+        usage = piece.usage or usage
+        for choice in piece.choices[:1]:
+            said += choice.delta.words
+            refused += choice.delta.refusal or ""
+            reason = choice.finish_reason or reason
+    message = _Message(content=said, refusal=refused or None)
+    choices = [_Choice(message=message, finish_reason=reason)] if ended or reason else []
+    return _Completion(choices=choices, usage=usage)
+
+
 def _vendor(access: LanguageModelAccess, patience: Patience) -> Vendor:
     headers = {"Authorization": f"Bearer {access.api_key.get_secret_value()}"} if access.api_key else {}
     return Vendor("the language model", access.base_url, LMError, headers, patience, _MAX_BYTES)
 
 
 def _patience(timeout_seconds: float) -> Patience:
-    usual = Patience()
-    return replace(usual, silence=timeout_seconds, total=max(usual.total, 4 * timeout_seconds))
+    # The total is for a model that writes slowly; one that says nothing has used up its attempts long before.
+    return replace(Patience(), silence=timeout_seconds, total=10 * timeout_seconds)
 
 
 def _tokens(told: Any) -> int | None:

@@ -68,8 +68,9 @@ def plan_video(
     """
     started = monotonic()
     access = language_model_access(settings)
-    if request.plan is not None or access is None:
+    if request.topic is not None:
         check_request(request, settings)
+    if request.plan is not None or access is None:
         board = Storyboard(plan=make_plan(request, settings), source=request.storyboard_source)
         return Made(board, monotonic() - started, cached=False)
     board, notes = wait_for(_by_model(request, settings, bucket, LanguageModel(access, patience)))
@@ -83,7 +84,6 @@ async def _by_model(
     async with model:
         script = None
         if request.topic is not None:
-            check_request(request, settings)
             script = await _script(model, request, settings, bucket)
             request = _about(request, script)
         plan, source = make_plan(request, settings), request.storyboard_source

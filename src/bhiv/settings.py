@@ -117,7 +117,11 @@ class Settings(BaseSettings):
     lm_model: str | None = Field(None, description="Name of the language model.")
     lm_api_key: SecretStr | None = Field(None, description="Key of the language model's API.")
     lm_timeout_seconds: float = Field(
-        30, gt=0, le=3600, allow_inf_nan=False, description="How long the language model may take to begin an answer."
+        30,
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="How long the language model may say nothing; all of an answer may take ten times that.",
     )
     lm_price_in: float | None = Field(
         None, ge=0, allow_inf_nan=False, description="Price of a million tokens that the language model reads."

@@ -23,6 +23,8 @@ class LanguageModelServer:
     words: list[str | None] = field(default_factory=list)
     #: What it says to every request for which there are no others.
     always: str | None = None
+    #: Whether it streams when it is asked to; some servers don't.
+    streams: bool = True
     #: Changes the whole answer before it is sent.
     change: Callable[[dict[str, Any]], dict[str, Any]] = lambda whole: whole
     server: VendorServer = field(default_factory=lambda: VendorServer(lambda _: Said(b"")))
@@ -50,7 +52,11 @@ class LanguageModelServer:
             return Said(json.dumps({"error": error}).encode(), status=400)
         right = json.dumps(right_answer(body["messages"]), ensure_ascii=False)
         words = self.words.pop(0) if self.words else self.always
-        return Said.of(self.change(completion(right if words is None else words)))
+        whole = self.change(completion(right if words is None else words))
+        if body.get("stream") and self.streams and isinstance(whole, dict) and whole.get("object"):
+            counted = body.get("stream_options", {}).get("include_usage")
+            return Said(streamed(whole, counted=counted), "text/event-stream")
+        return Said.of(whole)
 
 
 def completion(words: str | None, **message: Any) -> dict[str, Any]:
@@ -65,6 +71,22 @@ def completion(words: str | None, **message: Any) -> dict[str, Any]:
         ],
         "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
     }
+
+
+def streamed(whole: dict[str, Any], *, counted: bool) -> bytes:
+    """Return a whole answer as the events that it is streamed in: a few letters each, the usage last."""
+    [choice] = whole["choices"]
+    message = choice["message"]
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+    for name in ("content", "refusal"):
+        words = message.get(name) or ""
+        deltas += [{name: words[start : start + 40]} for start in range(0, len(words), 40)]
+    pieces = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}], "usage": None} for delta in deltas]
+    pieces += [{"choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]}]
+    if counted:
+        pieces += [{"choices": [], "usage": whole.get("usage")}]
+    told = [json.dumps({"object": "chat.completion.chunk", **piece}, ensure_ascii=False) for piece in pieces]
+    return "".join([": working\n\n", *(f"data: {piece}\n\n" for piece in told), "data: [DONE]\n\n"]).encode()
 
 
 def material(messages: list[dict[str, str]]) -> Any:
