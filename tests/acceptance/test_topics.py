@@ -1,5 +1,6 @@
 """A language model in the real command: what it directs, what is asked again, and a video without it."""
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests.acceptance.conftest import Shop
 from tests.servers.lm import LanguageModelServer, language_model_server
+from tests.servers.starting import wait_until
 
 SMALL = ("--size", "160x144", "--fps", "24", "--quality", "draft", "--json")
 SCRIPT = "The mill stands by the river.\n\nAll of its wheels turn."
@@ -90,3 +92,19 @@ def test_a_topic_that_nobody_writes_about_fails_in_one_line(shop: Shop, model: L
     assert "bhiv: the language model answered 401 Unauthorized" in ended.err
     [metadata] = shop.metadata()
     assert (metadata["error"]["category"], metadata["error"]["step"]) == ("lm", "storyboard")
+
+
+def test_who_ends_a_run_does_not_wait_for_a_model_that_is_silent(shop: Shop, model: LanguageModelServer) -> None:
+    shop.write("mill.txt", SCRIPT)
+    model.server.always, model.server.silence_seconds = "slow", 60
+
+    running = shop.start("render", "mill.txt", *SMALL, **with_model(model, BHIV_LM_TIMEOUT_SECONDS="60"))
+    wait_until(lambda: model.requests, "the first question")
+    running.send_signal(signal.SIGINT)
+
+    # The model would be silent for longer.
+    _, said = running.communicate(timeout=50)
+    assert running.returncode == 130
+    assert b"interrupted; what is finished is kept" in said
+    [metadata] = shop.metadata()
+    assert metadata["error"]["category"] == "interrupted"
