@@ -30,8 +30,9 @@ def register(settings: Settings) -> dict[str, bool]:
 
 def settings_of_operator(settings: Settings) -> Settings:
     """Return the settings with what the operator has set in the UI; those given where nothing was registered."""
-    storage, speech = _found(Storage), _found(Speech)
+    storage, model, speech = _found(Storage), _found(LanguageModel), _found(Speech)
     settings = storage.over(settings) if storage else settings
+    settings = model.over(settings) if model else settings
     return speech.over(settings) if speech else settings
 
 

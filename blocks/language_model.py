@@ -5,12 +5,11 @@ from typing import Self
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
-from bhiv.access import LanguageModelAccess
 from bhiv.settings import Settings
 
 
 class LanguageModel(Block):
-    """The language model that may write storyboards; without one, BHIV's own rules do."""
+    """The language model that writes storyboards and scripts about topics; without one, BHIV's own rules do."""
 
     _block_type_name = "BHIV language model"
     _block_type_slug = "bhiv-language-model"
@@ -20,6 +19,10 @@ class LanguageModel(Block):
     model: str = Field("", title="Model")
     api_key: SecretStr = Field(SecretStr(""), title="API key", description="Empty for a model of your own.")
 
+    timeout_seconds: float = Field(30, title="Seconds", description="That it may be silent.", gt=0, le=3600)
+    price_in: float = Field(0, title="Price of a million tokens read", description="0 for none or unknown.", ge=0)
+    price_out: float = Field(0, title="Price of a million tokens written", description="0 for none or unknown.", ge=0)
+
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Return the block that says what the environment says."""
@@ -27,11 +30,19 @@ class LanguageModel(Block):
             base_url=settings.lm_base_url or "",
             model=settings.lm_model or "",
             api_key=settings.lm_api_key or SecretStr(""),
+            timeout_seconds=settings.lm_timeout_seconds,
+            price_in=settings.lm_price_in or 0,
+            price_out=settings.lm_price_out or 0,
         )
 
-    def access(self) -> LanguageModelAccess | None:
-        """Return how to reach the model, None when there is none."""
-        if not (self.base_url and self.model):
-            return None
-        key = self.api_key if self.api_key.get_secret_value() else None
-        return LanguageModelAccess(base_url=self.base_url, model=self.model, api_key=key)
+    def over(self, settings: Settings) -> Settings:
+        """Return the settings with the model that this block names, with none where it names none."""
+        changed = {
+            "lm_base_url": self.base_url or None,
+            "lm_model": self.model or None,
+            "lm_api_key": self.api_key if self.api_key.get_secret_value() else None,
+            "lm_timeout_seconds": self.timeout_seconds,
+            "lm_price_in": self.price_in or None,
+            "lm_price_out": self.price_out or None,
+        }
+        return settings.model_copy(update=changed)

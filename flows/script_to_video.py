@@ -1,4 +1,4 @@
-"""The main job: a script or plan becomes a video in the bucket."""
+"""The main job: a script, a plan or a topic becomes a video in the bucket."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -47,7 +47,7 @@ def _run_name() -> str:
 
 @flow(name="script_to_video", flow_run_name=_run_name, task_runner=EncoderTaskRunner(), persist_result=False)  # type: ignore[arg-type]
 def script_to_video(request: RenderRequest) -> Summary:
-    """Make a narrated, illustrated, captioned video from a script or a plan, and return what was done."""
+    """Make a narrated, illustrated, captioned video from a script, a plan or a topic, and return what was done."""
     settings = settings_of_run()
     with under(settings):
         return _run(identified(request), settings)
@@ -61,9 +61,10 @@ def _run(request: RenderRequest, settings: Settings) -> Summary:
         if isinstance(attempt, Summary):
             return attempt
         watch, run = Watch(progress, attempt), attempt.begun.run
-        board = make_storyboard.submit(request)
-        watch.collect(storyboard=[board])
-        plan = result(board)
+        made = make_storyboard.submit(request)
+        watch.collect(storyboard=[made])
+        board = result(made)
+        plan, progress.storyboard_source = board.plan, board.source
         show_storyboard(plan)
 
         frame = Frame.of(plan)
@@ -81,8 +82,9 @@ def _run(request: RenderRequest, settings: Settings) -> Summary:
         video = join_video.submit(run, programme)
         verdict = check_video.submit(later(video), expected_of(programme, frame))
         watch.collect(stitch=[video, verdict])
+        begun = attempt.made_by(board.source).begun
         recorded = record_video.submit(
-            attempt.begun, plan, later(video), later(verdict), progress.stages, progress.notes
+            begun, plan, later(video), later(verdict), progress.stages, progress.notes, board.lm
         )
         watch.collect(upload=[recorded])
         watch.finish(result(recorded), workplace.bucket)

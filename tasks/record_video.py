@@ -4,6 +4,7 @@ from bhiv.attempt import Begun, deliver
 from bhiv.cache import Made
 from bhiv.plan import RenderPlan
 from bhiv.record import Stage, StepName, Summary
+from bhiv.tokens import Usage
 from bhiv.video.gate import Verdict
 from bhiv.video.join import Video
 from tasks.step import here, run_settings, step
@@ -17,6 +18,7 @@ def record_video(
     verdict: Made[Verdict],
     stages: dict[StepName, Stage],
     notes: tuple[str, ...],
+    lm: Usage | None,
 ) -> Made[Summary]:
     """Name the video, enter the job's end, and write its metadata and summary."""
-    return deliver(here(), run_settings(), begun, plan, video.result, verdict.result, stages, notes)
+    return deliver(here(), run_settings(), begun, plan, video.result, verdict.result, stages, notes, lm)

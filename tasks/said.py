@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from bhiv.bucket import Artifact
 from bhiv.cache import Made
 from bhiv.plan import RenderPlan
+from bhiv.planning import Storyboard
 from bhiv.production import Captioned, Drawn, Frame, Narrated
 from bhiv.record import Summary
 from bhiv.video.clip import Clip
@@ -37,6 +38,12 @@ def _said(result: object, _frame: Frame | None) -> str:
     pairs = result if isinstance(result, BaseModel) else getattr(result, "__dict__", {}).items()
     figures = [f"{name.replace('_', ' ')} {value}" for name, value in pairs if isinstance(value, int | float)]
     return ", ".join(figures) or "done"
+
+
+@_said.register
+def _(board: Storyboard, frame: Frame | None) -> str:
+    asked = f", {_count(board.lm.answers, 'answer')} of {board.lm.model}" if board.lm else ""
+    return f"{_said(board.plan, frame)}, by {board.source}{asked}"
 
 
 @_said.register

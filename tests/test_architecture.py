@@ -16,19 +16,21 @@ HOUSES = ("src/bhiv", "blocks", "tasks", "flows", "deployments")
 #: From the ground up. A module imports from its own layer and those below it, never from above.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
-    frozenset({"plan", "settings", "process"}),
+    frozenset({"plan", "settings", "process", "prompts"}),
     frozenset({"log_lines", "safe_transport", "webhook_signing", "callback_rules", "feedback"}),
-    frozenset({"vendors"}),
+    frozenset({"vendors", "tokens"}),
     frozenset({"access", "ffmpeg", "timeline", "fonts", "bidi", "lettering", "markdown", "prefect_environment"}),
-    frozenset({"languages", "bucket", "server_folder"}),
+    frozenset({"languages", "bucket", "server_folder", "chat_model"}),
     frozenset({"cache", "failed_sends", "webhook_secrets", "core_message"}),
     frozenset({"connectors"}),
     frozenset({"speech", "pictures"}),
     frozenset({"captions", "script"}),
     frozenset({"storyboard"}),
+    frozenset({"authoring"}),
     frozenset({"video"}),
     frozenset({"workplace", "record"}),
     frozenset({"production", "progress", "request"}),
+    frozenset({"planning"}),
     frozenset({"catalog"}),
     frozenset({"job_log"}),
     frozenset({"job_end"}),
@@ -145,4 +147,5 @@ def test_the_wheel_holds_the_library_only(tmp_path: Path) -> None:
     tops = {name.split("/")[0] for name in names}
 
     assert "bhiv/catalog/migrations/versions/r0001_jobs.py" in names
+    assert "bhiv/prompts/scenes.md" in names
     assert {top for top in tops if not top.endswith(".dist-info")} == {"bhiv"}

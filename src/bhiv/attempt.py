@@ -11,7 +11,7 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Literal, ParamSpec, TypeVar
 
@@ -28,6 +28,7 @@ from bhiv.job_end import write_end
 from bhiv.job_log import write_log
 from bhiv.log_lines import about
 from bhiv.plan import Contract, RenderPlan
+from bhiv.planning import Storyboard, plan_video
 from bhiv.progress import Progress
 from bhiv.record import (
     Failure,
@@ -35,14 +36,16 @@ from bhiv.record import (
     Paths,
     Stage,
     StepName,
+    StoryboardSource,
     StoryboardStats,
     Summary,
     category,
     started_now,
     write_metadata,
 )
-from bhiv.request import RenderRequest, make_plan
+from bhiv.request import RenderRequest
 from bhiv.settings import Settings
+from bhiv.tokens import Usage
 from bhiv.video.gate import Verdict
 from bhiv.video.join import Video
 from bhiv.workplace import Workplace, claimed, sweep
@@ -80,6 +83,11 @@ class Attempt:
     begun: Begun
     #: Takes how far the run is: step, percent, stages. Returns at once.
     tell: Callable[[StepName, float, Mapping[StepName, Stage]], None]
+
+    def made_by(self, source: StoryboardSource) -> "Attempt":
+        """Return the attempt with who made its storyboard, which is known when that is made."""
+        metadata = self.begun.metadata.model_copy(update={"storyboard_source": source})
+        return replace(self, begun=self.begun.model_copy(update={"metadata": metadata}))
 
 
 @contextmanager
@@ -131,15 +139,15 @@ def attempted(
             raise
 
 
-def store_storyboard(workplace: Workplace, request: RenderRequest, settings: Settings) -> Made[RenderPlan]:
+def store_storyboard(workplace: Workplace, request: RenderRequest, settings: Settings) -> Made[Storyboard]:
     """Make the plan of what is asked for and keep it, with its script, under the content's name."""
-    started = monotonic()
-    plan = make_plan(request, settings)
-    script = request.script or "\n\n".join(scene.narration for scene in plan.scenes)
+    made = plan_video(request, settings, workplace.bucket)
+    plan = made.result.plan
+    script = request.script or made.result.script or "\n\n".join(scene.narration for scene in plan.scenes)
     keys = _keys(request.content_id)
     workplace.bucket.put_bytes(keys["script"], script.encode(), "text/plain; charset=utf-8")
     workplace.bucket.put_bytes(keys["storyboard"], plan.model_dump_json(indent=2).encode(), "application/json")
-    return Made(plan, monotonic() - started, cached=False)
+    return made
 
 
 def deliver(
@@ -151,6 +159,7 @@ def deliver(
     verdict: Verdict,
     stages: Mapping[StepName, Stage],
     notes: tuple[str, ...] = (),
+    lm: Usage | None = None,
 ) -> Made[Summary]:
     """Give the finished video its final name in the bucket, enter the job's end, and write its metadata.
 
@@ -181,6 +190,7 @@ def deliver(
             stages={**stages, "upload": Stage(seconds=round(seconds, 3), cached=0, total=1)},
             loudness_lufs=verdict.loudness_lufs,
             true_peak_dbtp=verdict.true_peak_dbtp,
+            lm=lm,
             notes=notes,
         )
         bucket.put_bytes(_summary_key(content_id), summary.model_dump_json(indent=2).encode(), "application/json")
@@ -245,6 +255,8 @@ def _failed(request: RenderRequest, progress: Progress, error: BaseException, en
     else:
         message = "cancelled in Prefect" if end == "cancelled" else "the run was asked to end"
     update: dict[str, object] = {"error": Failure(category=category(step, error), message=message, step=step)}
+    if progress.storyboard_source is not None:
+        update["storyboard_source"] = progress.storyboard_source
     if "storyboard" in progress.stages:
         keys = _keys(request.content_id)
         update["paths"] = Paths(script=keys["script"], storyboard=keys["storyboard"])

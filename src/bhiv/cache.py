@@ -61,12 +61,17 @@ def recall(bucket: Bucket, step: Step[T], key: str, make: Callable[[], T]) -> Ma
     if kept is not None:
         return Made(kept, monotonic() - started, cached=True)
     result = make()
-    bucket.put_bytes(f"{key}.json", result.model_dump_json().encode(), "application/json")
+    keep(bucket, key, result)
     return Made(result, monotonic() - started, cached=False)
 
 
+def keep(bucket: Bucket, key: str, result: BaseModel) -> None:
+    """Keep a result whose objects are stored, for every later run."""
+    bucket.put_bytes(f"{key}.json", result.model_dump_json().encode(), "application/json")
+
+
 def find(bucket: Bucket, step: Step[T], key: str) -> T | None:
-    """Return the result kept under `key`, None when there is none that is whole, or the bucket can't be asked."""
+    """Return the result kept under `key`; None when there is none, or it is not whole, or can't be asked for."""
     try:
         result = step.result.model_validate_json(bucket.get_bytes(f"{key}.json"))
         whole = all(bucket.holds(value) for _, value in result if isinstance(value, Artifact))

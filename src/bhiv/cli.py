@@ -13,12 +13,15 @@ import click
 from bhiv.errors import BhivError, InputRefused, StorageUnavailable
 
 if TYPE_CHECKING:
+    from bhiv.request import RenderRequest
     from bhiv.settings import Settings
 
 #: Exit codes: what the user gave is wrong; the run failed; a person ended it (as shells count SIGINT).
 _REFUSED, _FAILED, _INTERRUPTED = 2, 1, 130
 
 _PLAN_OPTIONS = (
+    click.option("--topic", metavar="TEXT", help="In place of INPUT: what the language model writes a script about."),
+    click.option("--minutes", type=float, metavar="N", help="How long a topic's video is, about; one minute."),
     click.option("--size", metavar="SIZE", help="landscape, portrait, square or WIDTHxHEIGHT."),
     click.option("--fps", type=int, metavar="N", help="Frames a second, 24 to 60."),
     click.option("--language", metavar="CODE", help="Language of the script, such as en or hi; read from its letters."),
@@ -73,27 +76,41 @@ def main() -> None:
     """Turn a script into a narrated, illustrated, captioned video."""
 
 
+def _request(source: str | None, topic: str | None, options: dict[str, Any], settings: "Settings") -> "RenderRequest":
+    from bhiv import inputs
+
+    if (source is None) == (topic is None):
+        raise InputRefused("give either INPUT or --topic; `bhiv render --help` lists what there is")
+    if topic is not None:
+        return inputs.topic_request(topic, options)
+    assert source is not None
+    return inputs.read_request(source, options, settings)
+
+
 @main.command()
-@click.argument("source", metavar="INPUT")
+@click.argument("source", metavar="[INPUT]", required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The MP4 to write; out/NAME.mp4.")
 @_plan_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Show all logs on stderr.")
-def render(source: str, output: Path | None, *, as_json: bool, verbose: bool, **options: Any) -> None:
-    """Make a video of INPUT: a script (.txt, .md), a plan (.json), or - for standard input."""
+def render(
+    source: str | None, output: Path | None, *, topic: str | None, as_json: bool, verbose: bool, **options: Any
+) -> None:
+    """Make a video of INPUT: a script (.txt, .md), a plan (.json), or - for standard input; or about a topic."""
     with _explained():
         started = time.monotonic()
         from bhiv import console, inputs, local_run
         from bhiv.bucket import open_bucket
         from bhiv.bucket.replay import spooled
-        from bhiv.request import make_plan
+        from bhiv.request import check_request
         from bhiv.settings import load_settings
 
         settings = load_settings()
-        request = inputs.read_request(source, options, settings)
-        target = output or Path("out") / f"{'video' if source == '-' else Path(source).stem}.mp4"
+        request = _request(source, topic, options, settings)
+        stem = inputs.name_of(topic or "") if source in (None, "-") else Path(source).stem
+        target = output or Path("out") / f"{stem}.mp4"
         inputs.check_target(target)
-        make_plan(request, settings)
+        check_request(request, settings)
         _check_bucket(settings)
         with console.progress_shown() as watcher:
             summary = local_run.render(request, settings, watcher, verbose=verbose)
@@ -112,18 +129,22 @@ def render(source: str, output: Path | None, *, as_json: bool, verbose: bool, **
 
 
 @main.command()
-@click.argument("source", metavar="INPUT")
+@click.argument("source", metavar="[INPUT]", required=False)
 @_plan_options
-def plan(source: str, **options: Any) -> None:
-    """Print the plan that INPUT is rendered by, as JSON; edit it and render it."""
+def plan(source: str | None, *, topic: str | None, **options: Any) -> None:
+    """Print the plan that INPUT, or a topic, is rendered by, as JSON; edit it and render it."""
     with _explained():
-        from bhiv import inputs
-        from bhiv.request import make_plan
+        from bhiv.bucket import open_bucket
+        from bhiv.console import complain
+        from bhiv.planning import plan_video
         from bhiv.settings import load_settings
 
         settings = load_settings()
-        made = make_plan(inputs.read_request(source, options, settings), settings)
-        click.echo(made.model_dump_json(indent=2))
+        request = _request(source, topic, options, settings)
+        made = plan_video(request, settings, open_bucket(settings))
+        click.echo(made.result.plan.model_dump_json(indent=2))
+        for note in made.notes:
+            complain(note)
 
 
 @main.command()

@@ -185,8 +185,12 @@ class CoreUnavailable(RunFailed, ConnectionError):
 class VendorError(RunFailed, ConnectionError):
     """A service did not do what it was asked, however often; who asked has another way, or none."""
 
-    def __init__(self, message: str, *, can_pass: bool = False, is_down: bool = False) -> None:
+    def __init__(
+        self, message: str, *, can_pass: bool = False, is_down: bool = False, status: int | None = None
+    ) -> None:
         super().__init__(message)
+        #: With which HTTP status it refused; None when it did not answer, or not with a refusal.
+        self.status = status
         #: Whether asking again, later, may help; it was asked as often as that is sensible.
         self.can_pass = can_pass
         #: Whether whatever else it is asked would fail too.

@@ -8,6 +8,7 @@ import stat
 import sys
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from bhiv.errors import DiskFull, InputRefused, StorageError
 from bhiv.plan import parse_plan
@@ -18,6 +19,8 @@ from bhiv.settings import Settings
 #: Plans are longer than their scripts: every scene repeats its field names.
 _PLAN_BYTES_PER_SCRIPT_BYTE = 10
 _STDIN = "-"
+#: Letters of a file's name; so many of any script, with what is added while it is written, fit into 255 bytes.
+_MOST_NAME = 56
 
 
 def read_request(source: str, options: dict[str, Any], settings: Settings) -> RenderRequest:
@@ -39,6 +42,19 @@ def read_request(source: str, options: dict[str, Any], settings: Settings) -> Re
         return make_request({"script": script, "name": title_of(source)} | given)
     except InputRefused as error:
         raise InputRefused(f"{name}: {error}") from error
+
+
+def topic_request(topic: str, options: dict[str, Any]) -> RenderRequest:
+    """Return the request for a video about a topic; `options` as for `read_request`. Raises PlanError."""
+    return make_request({"topic": topic} | {key: value for key, value in options.items() if value is not None})
+
+
+def name_of(topic: str) -> str:
+    """Return the name of a file about a topic, without a suffix: its first words, in lower case."""
+    # Vowel signs of many scripts are no letters, and no words without them.
+    kept = (letter if letter.isalnum() or category(letter).startswith("M") else " " for letter in topic.lower())
+    words = "".join(kept).split()
+    return "-".join(words)[:_MOST_NAME].rstrip("-") or "video"
 
 
 def check_target(target: Path) -> None:

@@ -16,6 +16,7 @@ from bhiv.catalog.database import catalog_file
 from bhiv.catalog.views import JobView
 from bhiv.console import complain
 from bhiv.errors import InputRefused
+from bhiv.record import Metadata
 from bhiv.settings import Settings
 
 _COLOURS = {"running": "cyan", "completed": "green", "failed": "red", "cancelled": "yellow", "queued": ""}
@@ -51,11 +52,12 @@ def show_one(settings: Settings, given: str, *, as_json: bool) -> None:
         raise InputRefused(f"there is no job {given!r}: there are no jobs yet in {settings.home}")
     with open_catalog(settings) as catalog:
         job = views.find(catalog, given)
+        metadata = views.metadata_of(catalog, job.id) if job.finished_at else None
     if as_json:
         sys.stdout.write(job.model_dump_json() + "\n")
         return
     sheet = Table.grid(padding=(0, 2))
-    for name, value in _facts(job):
+    for name, value in (*_facts(job), *_ending(metadata)):
         sheet.add_row(Text(name, "dim"), Text(value))
     _console().print(sheet)
 
@@ -115,6 +117,11 @@ def _facts(job: JobView) -> Iterator[tuple[str, str]]:
     for step, stage in job.stages.items():
         before = f", {stage.cached} of them made before" if stage.cached else ""
         yield f"  {step}", f"{stage.seconds:.1f} s, {stage.total} done{before}"
+
+
+def _ending(metadata: Metadata | None) -> Iterator[tuple[str, str]]:
+    if metadata is not None:
+        yield "storyboard by", metadata.storyboard_source
 
 
 def _silent(job: JobView) -> timedelta | None:

@@ -229,7 +229,7 @@ def _ending(connection: Connection, job_id: str, job: _Row, category: str, messa
         title=job.title,
         timestamp=timestamp,
         created_at=created_at,
-        storyboard_source="plan" if "plan" in job.request else "rules",
+        storyboard_source="plan" if "plan" in job.request else "lm" if "topic" in job.request else "rules",
         processing_status="failed",
         error=Failure(category=category, message=message, step=job.step),
     )

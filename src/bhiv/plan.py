@@ -60,6 +60,9 @@ class Scene(Contract):
         "", max_length=20_000, description="Spoken text; `[pause 2s]` inside it is silence. Empty needs a duration."
     )
     title: Text | None = Field(None, max_length=200, description="Shown in the picture; None takes words of the text.")
+    on_screen: Text | None = Field(
+        None, max_length=200, description="Words for the picture that name no chapter; None takes words of the text."
+    )
     picture: Picture | None = Field(None, description="None lets the words choose.")
     duration_seconds: float | None = Field(
         None, ge=1, le=10, allow_inf_nan=False, description="The least length; narration may need more. None: no least."

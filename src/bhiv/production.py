@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from importlib.metadata import version
-from textwrap import shorten
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -19,8 +18,8 @@ from bhiv.speech import Spoken, Voice, narrate, read_narration
 from bhiv.speech.engine import EMBEDDED
 from bhiv.speech.lexicon import NO_WORDS, Lexicon, read_lexicon
 from bhiv.speech.narration import Sentence, embedded
-from bhiv.speech.pauses import without_pauses
 from bhiv.speech.utterance import Utterance
+from bhiv.storyboard import opening
 from bhiv.video import clip, gate, join, sound
 from bhiv.workplace import Workplace
 
@@ -279,4 +278,4 @@ def _chapters(plan: RenderPlan) -> list[str]:
     """
     if any(scene.title for scene in plan.scenes):
         return [scene.title or ("" if number else plan.title) for number, scene in enumerate(plan.scenes)]
-    return [shorten(without_pauses(scene.narration), 40, placeholder=" …") or plan.title for scene in plan.scenes]
+    return [opening(scene.narration) or plan.title for scene in plan.scenes]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bhiv.cache import Made
-from bhiv.record import Stage, StepName
+from bhiv.record import Stage, StepName, StoryboardSource
 
 #: Share of a run's work that each step is, as measured; what a percentage is made of.
 _WEIGHTS: dict[StepName, float] = {
@@ -41,6 +41,8 @@ class Progress:
     stages: dict[StepName, Stage] = field(default_factory=dict)
     expected: dict[StepName, int] = field(default_factory=dict)
     current: StepName = "storyboard"
+    #: Who made the storyboard; None before it is made.
+    storyboard_source: StoryboardSource | None = None
     #: What a person should know, and how many runs said so.
     noted: Counter[str] = field(default_factory=Counter)
 

@@ -8,13 +8,14 @@ from pydantic import Field
 
 from bhiv.bucket import Bucket
 from bhiv.plan import Contract
+from bhiv.tokens import Usage
 
 #: The steps of a job, under the names and in the order that a person sees everywhere.
 StepName = Literal["storyboard", "images", "tts", "subtitles", "render", "stitch", "upload"]
 STEPS: tuple[StepName, ...] = get_args(StepName)
 
-#: Who made the storyboard: the user's plan, or the rules.
-StoryboardSource = Literal["plan", "rules"]
+#: Who made the storyboard: the user's plan, a language model, or the rules.
+StoryboardSource = Literal["plan", "lm", "rules"]
 
 #: What kind of error a failing step has.
 _CATEGORIES: dict[StepName, str] = {
@@ -87,6 +88,7 @@ class Summary(Contract):
     stages: dict[StepName, Stage]
     loudness_lufs: float | None = Field(None, description="None for a silent video.")
     true_peak_dbtp: float | None = None
+    lm: Usage | None = Field(None, description="What the language model was asked; null when it was not.")
     notes: tuple[str, ...] = Field((), description="What a person should know, such as a service that was away.")
 
 

@@ -1,4 +1,4 @@
-"""RenderRequest: what is asked for, and the plan that comes of it."""
+"""RenderRequest: what is asked for, and the plan that comes of it by rules."""
 
 import secrets
 import time
@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from bhiv import fonts
-from bhiv.errors import PlanError, ScriptError
+from bhiv.access import language_model_access
+from bhiv.errors import InputRefused, PlanError, ScriptError
 from bhiv.languages import check_language, detect_language
 from bhiv.plan import CALLBACK, Captions, Contract, Quality, RenderPlan, Scene, Style, Text, check_plan, refusal
 from bhiv.record import StoryboardSource
@@ -17,11 +18,13 @@ from bhiv.settings import Settings
 from bhiv.speech import choose_voices
 from bhiv.speech.lexicon import read_lexicon
 from bhiv.speech.pauses import without_pauses
-from bhiv.storyboard import make_scenes
+from bhiv.storyboard import make_scenes, opening
 
 #: What can be said beside a script.
 OPTIONS = ("title", "language", "voice", "size", "fps", "quality", "captions", "style", "uploader_id", "callback_url")
 _ID = r"^[0-9a-f]{24}$"
+_MOST_TITLE = 200
+_NO_NAME = "Untitled"
 
 
 def new_id() -> str:
@@ -39,11 +42,17 @@ def _as_form(schema: dict[str, Any]) -> None:
 
 
 class RenderRequest(Contract):
-    """One video to make: from a script, with the options beside it, or from a finished plan."""
+    """One video to make: from a script, with the options beside it, from a finished plan, or about a topic."""
 
     model_config = ConfigDict(json_schema_extra=_as_form)
 
     script: Text | None = Field(None, description="Text or Markdown; a blank line starts a new scene.")
+    topic: Text | None = Field(
+        None, max_length=2_000, description="In place of a script: what a language model writes one about."
+    )
+    minutes: float | None = Field(
+        None, ge=0.2, le=20, allow_inf_nan=False, description="Length of a topic's video, about; empty: one."
+    )
     title: Text | None = Field(None, min_length=1, max_length=200, description="Empty takes the script's own.")
     language: str | None = Field(None, description="Code such as en or hi; empty reads it from the script's letters.")
     size: str | None = Field(None, description="landscape, portrait, square or WIDTHxHEIGHT.")
@@ -60,7 +69,10 @@ class RenderRequest(Contract):
         None, title="Plan", description="In place of a script: what `bhiv plan` prints. Options above replace its own."
     )
     name: Text = Field(
-        "Untitled", title="Fallback title", max_length=200, description="When there is no other title anywhere."
+        _NO_NAME,
+        title="Fallback title",
+        max_length=200,
+        description="When there is no other title anywhere; left out: the script's first words.",
     )
     job_id: str = Field(default_factory=new_id, title="Job", pattern=_ID, description="Leave empty for a new one.")
     content_id: str = Field(
@@ -77,14 +89,18 @@ class RenderRequest(Contract):
 
     @model_validator(mode="after")
     def _has_one_source(self) -> "RenderRequest":
-        if (self.script is None) == (self.plan is None):
-            raise ValueError("give either a script or a plan")
+        if sum(source is not None for source in (self.script, self.plan, self.topic)) != 1:
+            raise ValueError("give either a script or a plan or a topic")
+        if self.topic is not None and not any(map(str.isalnum, self.topic)):
+            raise ValueError("the topic has no words")
+        if self.minutes is not None and self.topic is None:
+            raise ValueError("minutes go with a topic; a script has the length of its words")
         return self
 
     @property
     def storyboard_source(self) -> StoryboardSource:
-        """Who made the storyboard: the user's plan, or the rules."""
-        return "plan" if self.plan else "rules"
+        """Who makes the storyboard, as far as it is known before: of a script, the rules."""
+        return "plan" if self.plan else "rules" if self.topic is None else "lm"
 
     @property
     def callback(self) -> str | None:
@@ -94,17 +110,37 @@ class RenderRequest(Contract):
     @property
     def shown_title(self) -> str:
         """The title that the video will have; of a script that can't be read, the fallback."""
-        return self.title or (self.plan.title if self.plan else _title_in(self.script or "")) or self.name
+        own = self.plan.title if self.plan else _title_in(self.script or "")
+        about = " ".join((self.topic or "").split())[:_MOST_TITLE].rstrip()
+        return self.title or own or about or _fallback(self.name, self.script or "")
+
+    @property
+    def has_own_title(self) -> bool:
+        """Whether the user, or the script, says how the video is called."""
+        return bool(self.title or self.plan or _title_in(self.script or ""))
 
     @property
     def spoken_language(self) -> str:
         """The code of the language that the video will be in."""
-        return self.language or (self.plan.language if self.plan else _language_of(self.script or ""))
+        return self.language or (self.plan.language if self.plan else _language_of(self.script or self.topic or ""))
 
 
 @lru_cache(maxsize=1)  # as the title
 def _language_of(script: str) -> str:
     return detect_language(script)
+
+
+def _fallback(name: str, script: str) -> str:
+    """Return the name that was given, else the script's first words; such a script can't be read when it has none."""
+    return name if name != _NO_NAME else _first_words(script) or name
+
+
+@lru_cache(maxsize=1)  # as the title
+def _first_words(script: str) -> str:
+    try:
+        return opening(parse_script(script).passages[0].narration)
+    except ScriptError:
+        return ""
 
 
 @lru_cache(maxsize=1)  # it is asked for several times in a run, and a script of a megabyte takes a second
@@ -126,13 +162,35 @@ def make_request(values: dict[str, Any]) -> RenderRequest:
         raise refusal(error) from None
 
 
+def check_request(request: RenderRequest, settings: Settings) -> None:
+    """Refuse what can't be rendered, by rules alone: no language model is asked, nothing is started or written.
+
+    Raises:
+        InputRefused: a script or a plan can't be rendered, or there is no language model to write about a topic.
+    """
+    if request.topic is None:
+        make_plan(request, settings)
+        return
+    if language_model_access(settings) is None:
+        raise InputRefused(
+            "a topic takes a language model to write about it: set BHIV_LM_BASE_URL and BHIV_LM_MODEL, and for a "
+            "deployment's runs the block bhiv-language-model/default; or give a script"
+        )
+    language = request.spoken_language
+    options = _options(request)
+    # The words aren't there yet; all that is beside them is.
+    plan = check_plan({"title": "A topic"} | options | {"language": language, "scenes": [{"duration_seconds": 1}]})
+    choose_voices(plan.voice, language, settings)
+    fonts.check_coverage(plan.title, "the title")
+
+
 def make_plan(request: RenderRequest, settings: Settings) -> RenderPlan:
-    """Return the checked plan of what is asked for, the same for the same request.
+    """Return the checked plan of a plan or, by rules, of a script; the same for the same request.
 
     Raises:
         InputRefused: it can't be rendered; nothing has been started or written.
     """
-    options = {name: value for name in OPTIONS if (value := getattr(request, name)) is not None}
+    options = _options(request)
     if request.plan is not None:
         plan = check_plan(request.plan.model_dump() | options)
     else:
@@ -141,12 +199,16 @@ def make_plan(request: RenderRequest, settings: Settings) -> RenderPlan:
     return plan
 
 
+def _options(request: RenderRequest) -> dict[str, Any]:
+    return {name: value for name in OPTIONS if (value := getattr(request, name)) is not None}
+
+
 def _storyboard(script: str, options: dict[str, Any], name: str, settings: Settings) -> RenderPlan:
     size = len(script.encode())
     if size > settings.max_script_bytes:
         raise ScriptError(f"the script has {size:,} bytes; at most {settings.max_script_bytes:,} are allowed")
     parsed = parse_script(script)
-    found = {"title": parsed.title or name, "language": _language_of(script)}
+    found = {"title": parsed.title or _fallback(name, script), "language": _language_of(script)}
     return check_plan(found | options | {"scenes": make_scenes(parsed, settings.max_scenes)})
 
 
@@ -161,7 +223,8 @@ def _check(plan: RenderPlan, script: str | None, settings: Settings) -> None:
     if script is not None:
         fonts.check_coverage(script, "the script")
     for number, scene in enumerate(plan.scenes):
-        fonts.check_coverage(f"{scene.narration}\n{scene.title or ''}", f"scenes.{number}")
+        shown = f"{scene.narration}\n{scene.title or ''}\n{scene.on_screen or ''}"
+        fonts.check_coverage(shown, f"scenes.{number}")
 
 
 def _said(scene: Scene, number: int) -> str:

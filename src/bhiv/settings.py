@@ -135,6 +135,19 @@ class Settings(BaseSettings):
     piper_model: Path | None = Field(
         None, description="Voice of the engine `piper`: a file .onnx beside its .onnx.json."
     )
+    lm_timeout_seconds: float = Field(
+        30,
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="How long the language model may say nothing; all of an answer may take ten times that.",
+    )
+    lm_price_in: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="Price of a million tokens that the language model reads."
+    )
+    lm_price_out: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="Price of a million tokens that the language model writes."
+    )
     core_url: str | None = Field(None, description="Address of the Core service, which is told of finished videos.")
     core_token: SecretStr | None = Field(None, description="Token of the Core service.")
     failed_sends_file: Path = Field(

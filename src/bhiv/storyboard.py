@@ -5,18 +5,21 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from textwrap import shorten
 
 from bhiv.errors import ScriptError
 from bhiv.plan import Picture, Scene
 from bhiv.script import Passage, Script
 from bhiv.speech.pauses import without_pauses
-from bhiv.speech.sentences import sentence_spans
+from bhiv.speech.sentences import sentence_spans, split_sentences
 
 #: About 22 seconds of speech; a picture that stays longer tires.
 _SCENE_WORDS = 60
 #: A sentence longer than this may be parted inside.
 _SENTENCE_WORDS = 120
 _MAX_CHARACTERS = 20_000
+#: A clause shorter than this says too little.
+_LEAST_NAME = 12
 
 _CLAUSE_END = re.compile(r"[,;:،、，；：—–]\s+|[、，；：]")
 _WORD = re.compile(r"\S+")
@@ -42,10 +45,23 @@ def make_scenes(script: Script, max_scenes: int) -> tuple[Scene, ...]:
     Raises:
         ScriptError: the script does not fit into `max_scenes` scenes.
     """
-    words = sum(_words(passage.narration) for passage in script.passages)
+    words = sum(word_count(passage.narration) for passage in script.passages)
     length = max(_SCENE_WORDS, -(-words // max_scenes))
     drafts = [draft for passage in script.passages for draft in _split(passage, length)]
     return tuple(_scene(draft, max_scenes) for draft in _merge(drafts, max_scenes))
+
+
+def opening(narration: str, most: int = 48) -> str:
+    """Return the words that a narration may be named by: its first sentence, or what makes sense of it by itself.
+
+    At most `most` characters; empty for a narration without words. A closing full stop is left out.
+    """
+    sentence = " ".join(next(iter(split_sentences(without_pauses(narration))), "").split())
+    if len(sentence) - 1 > most:
+        clause = max((mark.start() for mark in _CLAUSE_END.finditer(sentence, 0, most)), default=0)
+        whole = clause >= _LEAST_NAME and sentence[:clause].count("“") == sentence[:clause].count("”")
+        sentence = sentence[:clause] if whole else shorten(sentence, most, placeholder=" …")
+    return sentence.rstrip(".।。")
 
 
 def _scene(draft: _Draft, max_scenes: int) -> Scene:
@@ -61,7 +77,7 @@ def _scene(draft: _Draft, max_scenes: int) -> Scene:
 def _split(passage: Passage, length: int) -> Iterator[_Draft]:
     text = passage.narration
     spans = [piece for start, end in sentence_spans(text) for piece in _pieces(text, start, end)]
-    weights = [_words(text[start:end]) for start, end in spans]
+    weights = [word_count(text[start:end]) for start, end in spans]
     for first, last in _groups(weights, -(-sum(weights) // length)):
         narration = text[spans[first][0] : spans[last - 1][1]].strip()
         yield _Draft(narration, passage.title if first == 0 else None, passage.picture_prompt)
@@ -71,7 +87,7 @@ def _merge(drafts: list[_Draft], most: int) -> Iterator[_Draft]:
     if len(drafts) <= most:
         yield from drafts
         return
-    for first, last in _groups([_words(draft.narration) for draft in drafts], most):
+    for first, last in _groups([word_count(draft.narration) for draft in drafts], most):
         merged = drafts[first:last]
         yield _Draft(
             # A line end parts sentences even where no mark does.
@@ -81,19 +97,20 @@ def _merge(drafts: list[_Draft], most: int) -> Iterator[_Draft]:
         )
 
 
-def _words(text: str) -> int:
+def word_count(text: str) -> int:
+    """Return how many words a text has; where no space parts them, two letters count as one."""
     said = without_pauses(text)
     return max(len(said.split()), len(_UNSPACED.findall(said)) // 2)
 
 
 def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield a sentence whole, or, when it is very long, its clauses, and a very long clause in words."""
-    if _words(text[start:end]) <= _SENTENCE_WORDS:
+    if word_count(text[start:end]) <= _SENTENCE_WORDS:
         yield start, end
         return
     cuts = [start, *(mark.end() for mark in _CLAUSE_END.finditer(text, start, end)), end]
     for left, right in pairwise(cuts):
-        if _words(text[left:right]) <= _SENTENCE_WORDS:
+        if word_count(text[left:right]) <= _SENTENCE_WORDS:
             if left < right:
                 yield left, right
         else:

@@ -139,6 +139,8 @@ class VendorClient:
                 await response.aclose()
         except httpx.UnsupportedProtocol as error:
             raise vendor.error(f"{vendor.name} has no address on the web: write http://… or https://…") from error
+        except httpx.TimeoutException as error:
+            raise _Again(f"{vendor.name} was silent for {vendor.patience.silence:g} s") from error
         except httpx.HTTPError as error:
             raise _Again(f"{vendor.name} does not answer: {error or type(error).__name__}") from error
         if response.is_success:
@@ -158,7 +160,7 @@ class VendorClient:
         vendor, status = self._vendor, response.status_code
         words = f"{vendor.name} answered {status} {response.reason_phrase}".rstrip() + _its_words(body, vendor)
         if status < 500 and status not in _LATER:
-            return vendor.error(words, is_down=status in _CLOSED)
+            return vendor.error(words, is_down=status in _CLOSED, status=status)
         asked = retry_after_seconds(response.headers.get("retry-after"), datetime.now(UTC))
         if asked is not None and asked > vendor.patience.longest_pause:
             return vendor.error(f"{words}; it wants to be left alone for {asked:.0f} s", can_pass=True, is_down=True)

@@ -111,6 +111,25 @@ def test_a_setting_that_can_not_be_is_refused(fresh: Shop) -> None:
     assert_refused(fresh, ended.code, ended.out, ended.err, "BHIV_ENCODERS")
 
 
+@pytest.mark.parametrize("command", ["render", "plan"])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--topic", "a mill"), "set BHIV_LM_BASE_URL and BHIV_LM_MODEL"),
+        (("--topic", ""), "topic: is empty"),
+        (("--topic", "a mill", "a.txt"), "either INPUT or --topic"),
+        ((), "either INPUT or --topic"),
+        (("a.txt", "--minutes", "2"), "minutes go with a topic"),
+    ],
+)
+def test_a_topic_that_can_not_be_is_refused(fresh: Shop, command: str, arguments: tuple[str, ...], said: str) -> None:
+    fresh.write("a.txt", "Hello there.")
+
+    ended = fresh.bhiv(command, *arguments)
+
+    assert_refused(fresh, ended.code, ended.out, ended.err, said)
+
+
 def test_plan_refuses_as_render_does(fresh: Shop) -> None:
     ended = fresh.bhiv("plan", "-", stdin=b"")
 

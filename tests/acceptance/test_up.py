@@ -19,6 +19,7 @@ import pytest
 from tests.acceptance.conftest import BHIV, ROOT
 from tests.conftest import need
 from tests.servers import voices
+from tests.servers.lm import language_model_server
 from tests.servers.starting import wait_until
 from tests.servers.system import System
 from tests.servers.vendor import vendor_server
@@ -156,7 +157,7 @@ def test_each_task_says_what_it_made(system: System) -> None:
         lambda: (logs := lines(system, run)) and any(line.startswith("record: ") for line in logs) and logs, "the lines"
     )
     patterns = [
-        r"storyboard: 1 scene, en, 72x72 at 30 frames a second, made in \d+\.\d s",
+        r"storyboard: 1 scene, en, 72x72 at 30 frames a second, by rules, made in \d+\.\d s",
         r"picture 1 of 1: \d+ kB, (made in \d+\.\d s|found, made before)",
         r"narration 1 of 1: 6 words, \d+ kB, .*",
         r"captions 1 of 1: \d+ cues?, \d\.\d s, .*",
@@ -216,6 +217,27 @@ def test_a_voice_that_was_set_in_its_block_speaks_in_the_next_run(system: System
             system.patch(f"/block_documents/{speech['id']}", edited | {"data": speech["data"]})
 
     assert [asked.json["input"] for asked in server.requests] == ["A petal opened."]
+
+
+def test_a_language_model_that_was_set_in_its_block_writes_for_the_next_run(system: System) -> None:
+    document = block(system, "bhiv-language-model")
+    edited = {"merge_existing_data": False, "block_schema_id": document["block_schema_id"]}
+    options = {name: value for name, value in REQUEST.items() if name not in {"script", "title"}}
+    with language_model_server() as model:
+        set_up = document["data"] | {"base_url": model.base_url, "model": "tiny"}
+        system.patch(f"/block_documents/{document['id']}", edited | {"data": set_up})
+        try:
+            about = options | {"topic": "a mill", "minutes": 0.3}
+            run = system.run("script_to_video", "topic", {"request": about})
+            assert ended(system, run) == "COMPLETED"
+        finally:
+            system.patch(f"/block_documents/{document['id']}", edited | {"data": document["data"]})
+
+    job = run.replace("-", "")[:24]
+    summary = json.loads((system.bucket / f"videos/{job}_job_summary.json").read_text())
+    assert (summary["storyboard_source"], summary["lm"]["model"], summary["lm"]["answers"]) == ("lm", "tiny", 3)
+    said = ", by lm, 3 answers of tiny, made in "
+    wait_until(lambda: any(said in line for line in lines(system, run)), "the line of the storyboard")
 
 
 def test_secrets_are_masked(system: System) -> None:

@@ -10,21 +10,23 @@ import pytest
 import sqlalchemy
 
 from bhiv import attempt, jobs, process
-from bhiv.attempt import Attempt, Begun, attempted, deliver
+from bhiv.attempt import Attempt, Begun, attempted, deliver, store_storyboard
 from bhiv.bucket.local import LocalBucket
 from bhiv.catalog import ledger, open_catalog, outbox, views
 from bhiv.catalog.models import Job
-from bhiv.errors import CatalogUnavailable, GateRejected, LeaseLost, StorageError, ToolFailed
+from bhiv.errors import CatalogUnavailable, GateRejected, LeaseLost, LMError, StorageError, ToolFailed
 from bhiv.job_end import write_missing_ends
 from bhiv.plan import RenderPlan, Scene
 from bhiv.progress import Progress
 from bhiv.record import Stage, Summary
 from bhiv.request import RenderRequest
 from bhiv.settings import Settings
+from bhiv.tokens import Usage
 from bhiv.video.gate import Verdict
 from bhiv.video.join import Video
 from bhiv.workplace import Workplace
 from tests.integration.conftest import Postgres
+from tests.servers.lm import language_model_server
 from tests.servers.starting import wait_until
 
 PLAN = RenderPlan(title="A river", scenes=(Scene(narration="A river runs to the sea."),))
@@ -44,7 +46,7 @@ def begun(workplace: Workplace, settings: Settings, request: RenderRequest) -> I
         yield made
 
 
-def delivered(workplace: Workplace, settings: Settings, by: Begun) -> Summary:
+def delivered(workplace: Workplace, settings: Settings, by: Begun, lm: Usage | None = None) -> Summary:
     bucket = workplace.bucket
     video = Video(
         video=bucket.put_bytes("videos/join-1.mp4", b"video", "video/mp4"),
@@ -52,7 +54,7 @@ def delivered(workplace: Workplace, settings: Settings, by: Begun) -> Summary:
         vtt=bucket.put_bytes("videos/join-1.vtt", b"vtt", "text/vtt"),
         frames=90,
     )
-    return deliver(workplace, settings, by, PLAN, video, VERDICT, STAGES).result
+    return deliver(workplace, settings, by, PLAN, video, VERDICT, STAGES, lm=lm).result
 
 
 def bucket_folder(workplace: Workplace) -> Path:
@@ -108,6 +110,44 @@ def test_a_delivered_video_completes_its_job(workplace: Workplace, either: Setti
     assert entered is not None
     assert entered.model_dump(mode="json") == metadata(workplace)
     assert list(workplace.runs.iterdir()) == []
+
+
+def test_a_topic_whose_script_can_not_be_had_fails_its_job_in_the_words_of_the_model(
+    workplace: Workplace, either: Settings
+) -> None:
+    about = RenderRequest(topic="a mill")
+    with language_model_server() as model:
+        model.server.always = "401"
+        with_model = either.model_copy(update={"lm_base_url": model.base_url, "lm_model": "tiny"})
+
+        with pytest.raises(LMError), begun(workplace, with_model, about):
+            store_storyboard(workplace, about, with_model)
+
+    error = job(either, about).error
+    assert error is not None
+    assert (error.category, error.step) == ("lm", "storyboard")
+    assert error.message.startswith("the language model answered 401")
+    assert metadata(workplace)["storyboard_source"] == "lm"
+    assert metadata(workplace)["title"] == "a mill"
+
+
+def test_what_a_model_wrote_and_directed_is_kept_under_the_name_of_the_content(
+    workplace: Workplace, settings: Settings
+) -> None:
+    about = RenderRequest(topic="a mill", minutes=0.4)
+    with language_model_server() as model:
+        with_model = settings.model_copy(update={"lm_base_url": model.base_url, "lm_model": "tiny"})
+        with begun(workplace, with_model, about) as made:
+            board = store_storyboard(workplace, about, with_model)
+            by = made.made_by(board.result.source).begun
+            summary = delivered(workplace, with_model, by, board.result.lm)
+
+    assert kept(workplace, "scripts")[f"{about.content_id}_script.txt"].startswith(b"# On a mill\n")
+    stored = kept(workplace, "storyboards")[f"{about.content_id}_storyboard.json"]
+    assert RenderPlan.model_validate_json(stored) == board.result.plan
+    assert (summary.storyboard_source, metadata(workplace)["storyboard_source"]) == ("lm", "lm")
+    assert summary.lm is not None
+    assert (summary.lm.model, summary.lm.answers, summary.lm.prompt_tokens) == ("tiny", 3, 300)
 
 
 def test_the_log_of_a_video_tells_its_making_step_by_step(

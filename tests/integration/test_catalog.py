@@ -192,7 +192,11 @@ def test_a_content_keeps_its_script(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    [{"script": "नमस्ते 😀\n\nA second line."}, {"plan": RenderPlan(title="A", scenes=(Scene(narration="Hello."),))}],
+    [
+        {"topic": "a mill", "minutes": 2.0},
+        {"script": "नमस्ते 😀\n\nA second line."},
+        {"plan": RenderPlan(title="A", scenes=(Scene(narration="Hello."),))},
+    ],
 )
 def test_what_was_asked_for_can_be_run_again(catalog: Catalog, source: dict[str, Any]) -> None:
     request = RenderRequest(**source, fps=25, captions="off")

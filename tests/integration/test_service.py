@@ -13,9 +13,10 @@ import httpx
 import pytest
 
 from bhiv import api_keys
-from bhiv.catalog import open_catalog
+from bhiv.catalog import open_catalog, views
 from bhiv.request import new_id
 from bhiv.settings import Settings, inherited_environment
+from tests.servers.lm import language_model_server
 from tests.servers.prefect import PrefectServer, prefect_server
 from tests.servers.service import PLAN, RunningService, make, running_service, until
 
@@ -50,6 +51,29 @@ def test_a_script_becomes_a_job_too(client: httpx.Client) -> None:
     accepted = client.post("/render", json={"script": "The mill\n\nA mill stands by the river."}).json()
 
     assert client.get(f"/render/{accepted['job_id']}/status").json()["title"] == "The mill"
+
+
+def test_a_topic_is_refused_where_there_is_no_language_model(client: httpx.Client) -> None:
+    assert "set BHIV_LM_BASE_URL and BHIV_LM_MODEL" in problem(client.post("/render", json={"topic": "a mill"}), 422)
+
+
+def test_a_topic_becomes_a_job_where_there_is_one_and_it_is_not_asked_yet(tmp_path: Path) -> None:
+    with (
+        language_model_server() as model,
+        running_service(tmp_path / "home", lm_base_url=model.base_url, lm_model="tiny") as service,
+        open_catalog(service.settings) as catalog,
+    ):
+        client = service.client()
+        accepted = client.post("/render", json={"topic": "a mill", "minutes": 2, "size": "portrait"})
+
+        assert accepted.status_code == 202, accepted.text
+        job = accepted.json()["job_id"]
+        assert client.get(f"/render/{job}/status").json()["title"] == "a mill"
+        kept = views.request_of(catalog, job)
+        assert (kept.topic, kept.minutes, kept.size, kept.script) == ("a mill", 2, "portrait", None)
+        assert "size" in problem(client.post("/render", json={"topic": "a mill", "size": "9x9"}), 422)
+        assert "either a script" in problem(client.post("/render", json={"topic": "a mill", "script": "A mill."}), 422)
+        assert model.requests == []
 
 
 def test_a_job_is_cancelled_made_again_and_cancelled_once_more(client: httpx.Client) -> None:
@@ -306,6 +330,7 @@ def test_a_job_is_made_by_a_worker_and_its_status_tells_so(tmp_path: Path, prefe
 
         told = client.get(f"/render/{job}/status", params={"include_history": "1"}).json()
         assert (told["state"], told["progress_pct"]) == ("success", 100)
+        assert told["storyboard_source"] == "plan"
         assert told["prefect_url"].endswith(f"/runs/flow-run/{run['id']}")
         assert told["final_video_url"] == f"/bucket/videos/{told['content_id']}.mp4"
         assert [change["state"] for change in told["history"]] == ["queued", "running", "running", "completed"]

@@ -3,7 +3,20 @@ import pytest
 from bhiv.errors import PlanError
 from bhiv.request import RenderRequest, make_request
 
-PLAIN = ("script", "title", "language", "size", "quality", "voice", "fps", "captions", "style", "uploader_id")
+PLAIN = (
+    "script",
+    "topic",
+    "minutes",
+    "title",
+    "language",
+    "size",
+    "quality",
+    "voice",
+    "fps",
+    "captions",
+    "style",
+    "uploader_id",
+)
 
 
 def test_a_form_shows_plain_fields() -> None:
@@ -43,7 +56,41 @@ def test_one_source_is_needed(given: dict[str, object]) -> None:
         ({"script": "The river\n\nIt runs to the sea.", "title": "Another"}, "Another"),
         ({"script": "It runs to the sea.", "name": "river"}, "river"),
         ({"script": "[music: jazz]", "name": "river"}, "river"),
+        ({"script": "It runs to the sea. It sings.\n\nIt ends."}, "It runs to the sea"),
+        ({"script": "[music: jazz]"}, "Untitled"),
     ],
 )
 def test_a_run_is_shown_under_the_title_that_its_video_will_have(given: dict[str, str], title: str) -> None:
     assert RenderRequest.model_validate(given).shown_title == title
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"topic": "a mill", "script": "A mill."}, "either a script or a plan or a topic"),
+        ({"topic": " ?! "}, "the topic has no words"),
+        ({"topic": "a mill", "minutes": 0.1}, "minutes: "),
+        ({"topic": "a mill", "minutes": 21}, "minutes: "),
+        ({"topic": "a" * 2_001}, "topic: "),
+        ({"script": "A mill.", "minutes": 2}, "minutes go with a topic"),
+    ],
+)
+def test_a_topic_stands_alone_and_within_limits(given: dict[str, object], said: str) -> None:
+    with pytest.raises(PlanError, match=said):
+        make_request(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "title", "language"),
+    [
+        ({"topic": "how a  mill\nworks"}, "how a mill works", "en"),
+        ({"topic": "कमल का फूल"}, "कमल का फूल", "hi"),
+        ({"topic": "the lotus", "language": "hi", "title": "कमल"}, "कमल", "hi"),
+        ({"topic": "a " * 1_000}, ("a " * 100).strip(), "en"),
+    ],
+)
+def test_a_topic_is_shown_as_the_title_until_there_is_one(given: dict[str, object], title: str, language: str) -> None:
+    request = RenderRequest.model_validate(given)
+
+    assert (request.shown_title.strip(), request.spoken_language) == (title, language)
+    assert request.storyboard_source == "lm"

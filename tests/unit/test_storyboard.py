@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bhiv.errors import ScriptError
 from bhiv.script import Passage, Script, parse_script
 from bhiv.speech.pauses import without_pauses
-from bhiv.storyboard import make_scenes
+from bhiv.storyboard import make_scenes, opening
 
 WORD = st.text(alphabet="abcdeकखगА水é", min_size=1, max_size=8)
 SENTENCE = st.lists(WORD, min_size=1, max_size=40).map(lambda words: " ".join(words) + ".")
@@ -88,3 +88,24 @@ def test_a_script_of_20_000_words_becomes_scenes_in_under_a_second() -> None:
 
     assert time.process_time() - started < 1
     assert 180 <= len(scenes) <= 200
+
+
+LONG = "the whole of the valley begins to sing at once, and it does not end before the night has come"
+
+
+@pytest.mark.parametrize(
+    ("narration", "name"),
+    [
+        ("The lotus grows in the mud. It is white.", "The lotus grows in the mud"),
+        ("How does it stay dry? Look.", "How does it stay dry?"),
+        ("[pause 2s] It waits.", "It waits"),
+        ("कमल कीचड़ में उगता है। वह सफ़ेद है।", "कमल कीचड़ में उगता है"),
+        (f"When the sun comes over the hill, {LONG}.", "When the sun comes over the hill"),
+        (f"Now, {LONG}.", "Now, the whole of the valley begins to sing at …"),
+        (f"“We go not, now and for ever,” he said, “{LONG}.”", "“We go not, now and for ever,” he said"),
+        ("[pause 1s]", ""),
+    ],
+)  # fmt: skip
+def test_a_scene_without_a_title_is_named_by_words_that_make_sense(narration: str, name: str) -> None:
+    assert opening(narration) == name
+    assert len(name) <= 48

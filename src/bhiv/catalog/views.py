@@ -208,7 +208,7 @@ def request_of(catalog: Catalog, job_id: str) -> RenderRequest:
         row = connection.execute(query.where(Job.id == job_id)).one_or_none()
     if row is None:
         raise InputRefused(f"there is no job {job_id!r}")
-    script = {} if "plan" in row.request else {"script": row.text}
+    script = {} if row.request.keys() & {"plan", "topic"} else {"script": row.text}
     return RenderRequest.model_validate(row.request | script)
 
 

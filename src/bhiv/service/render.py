@@ -17,7 +17,7 @@ from bhiv.api_keys import KeyView
 from bhiv.errors import CatalogUnavailable, PlanError
 from bhiv.jobs import Order
 from bhiv.plan import CALLBACK, Contract, RenderPlan
-from bhiv.request import RenderRequest, make_plan, make_request
+from bhiv.request import RenderRequest, check_request, make_request
 from bhiv.service.auth import admit
 from bhiv.service.bodies import json_body
 from bhiv.service.documents import body_of, needs
@@ -49,7 +49,7 @@ class Accepted(Contract):
 
 
 class Submission(RenderRequest):
-    """A script, with options beside it, in place of a plan."""
+    """A script, or a topic, with options beside it, in place of a plan."""
 
 
 class CallbackBody(Contract):
@@ -69,7 +69,7 @@ class CallbackBody(Contract):
     openapi_extra=body_of(RenderPlan, Submission) | _WRITES,
 )
 async def submit(request: Request) -> Response:
-    """Accept a plan, or a script, to be made into a video.
+    """Accept a plan, a script, or a topic for the language model, to be made into a video.
 
     What is accepted is on the disk when this answers. With an `Idempotency-Key` header the same request may be sent
     again and makes one job.
@@ -114,7 +114,7 @@ async def _is_repeated(service: Service, order: Order) -> bool:
 
 
 def order_of(service: Service, key: KeyView, values: Any, idempotency_key: str | None) -> Order:
-    """Return the checked order that JSON values are: those of a plan, or of a script with its options.
+    """Return the checked order that JSON values are: those of a plan, or of a script or a topic with options.
 
     Raises:
         InputRefused: they can't be rendered.
@@ -125,11 +125,11 @@ def order_of(service: Service, key: KeyView, values: Any, idempotency_key: str |
     if not isinstance(values, dict):
         raise PlanError("is not an object")
     given = {"plan": values} if "scenes" in values else values
-    if not given.get("plan") and "script" not in given:
-        raise PlanError("needs `scenes`, those of a plan, or `script`")
+    if not given.get("plan") and not given.keys() & {"script", "topic"}:
+        raise PlanError("needs `scenes`, those of a plan, or `script`, or `topic`")
     _count_scenes(given.get("plan"), service.settings.max_scenes)
     request = make_request(given)
-    make_plan(request, service.settings)
+    check_request(request, service.settings)
     if request.callback is not None:
         service.courier.check_address(request.callback)
     return Order(

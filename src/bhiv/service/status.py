@@ -17,7 +17,7 @@ from bhiv.catalog.models import State as JobState
 from bhiv.catalog.views import JobChange, JobView
 from bhiv.errors import JobMissing
 from bhiv.plan import Contract
-from bhiv.record import STEPS, Failure, log_key
+from bhiv.record import STEPS, Failure, StoryboardSource, log_key
 
 State = Literal["pending", "running", "success", "error", "cancelled"]
 
@@ -71,6 +71,9 @@ class JobStatus(Contract):
     updated_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    storyboard_source: StoryboardSource | None = Field(
+        None, description="Who made the storyboard; null before the job has ended."
+    )
     history: tuple[JobChange, ...] | None = Field(None, description="With include_history=true: every change.")
 
 
@@ -127,6 +130,8 @@ class Statuses:
         job = views.get(self._catalog, job_id)
         assert job is not None, "jobs are never removed"
         status = describe(job, views.history(self._catalog, job_id), ui_url)
+        if status.state in FINAL and (metadata := views.metadata_of(self._catalog, job_id)) is not None:
+            status = status.model_copy(update={"storyboard_source": metadata.storyboard_source})
         if not history:
             status = status.model_copy(update={"history": None})
         return Answer(
