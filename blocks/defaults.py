@@ -9,10 +9,11 @@ from bhiv.errors import InputRefused
 from bhiv.settings import Settings
 from blocks.core import Core
 from blocks.language_model import LanguageModel
+from blocks.picture_sources import PictureSources
 from blocks.storage import Storage
 
 NAME = "default"
-KINDS = (Storage, LanguageModel, Core)
+KINDS = (Storage, LanguageModel, PictureSources, Core)
 
 B = TypeVar("B", bound=Block)
 
@@ -29,11 +30,12 @@ def register(settings: Settings) -> dict[str, bool]:
 
 def settings_of_operator(settings: Settings) -> Settings:
     """Return the settings with what the operator has set in the UI; those given where nothing was registered."""
-    storage = _found(Storage)
-    return storage.over(settings) if storage else settings
+    storage, pictures = _found(Storage), _found(PictureSources)
+    settings = storage.over(settings) if storage else settings
+    return pictures.over(settings) if pictures else settings
 
 
-def _written(kind: type[Storage | LanguageModel | Core], settings: Settings) -> bool:
+def _written(kind: type[Storage | LanguageModel | PictureSources | Core], settings: Settings) -> bool:
     kind.register_type_and_schema()
     if _found(kind):
         return False

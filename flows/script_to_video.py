@@ -7,6 +7,7 @@ from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from bhiv.attempt import attempted
+from bhiv.photos import Collection, credits_of, wish_pictures
 from bhiv.pictures import brief_scenes
 from bhiv.plan import RenderPlan
 from bhiv.production import Frame, expected_of, programme_of
@@ -21,6 +22,7 @@ from flows.watch import Watch, later, result, show_storyboard
 from tasks.check_video import check_video
 from tasks.draw_picture import draw_picture
 from tasks.encode_clip import encode_clip
+from tasks.find_photos import find_photos
 from tasks.join_video import join_video
 from tasks.make_storyboard import make_storyboard
 from tasks.master_sound import master_sound
@@ -66,9 +68,9 @@ def _run(request: RenderRequest, settings: Settings) -> Summary:
         show_storyboard(plan)
 
         frame = Frame.of(plan)
-        scenes = _Scenes(plan, frame, run)
+        scenes = _Scenes(plan, frame, run, settings)
         watch.collect(
-            images=scenes.drawn,
+            images=[*scenes.found, *scenes.drawn],
             tts=scenes.narrated,
             subtitles=scenes.captioned,
             render=scenes.clips,
@@ -80,8 +82,9 @@ def _run(request: RenderRequest, settings: Settings) -> Summary:
         video = join_video.submit(run, programme)
         verdict = check_video.submit(later(video), expected_of(programme, frame))
         watch.collect(stitch=[video, verdict])
+        credits_ = credits_of((drawn.source, drawn.credit) for drawn in map(result, scenes.drawn))
         recorded = record_video.submit(
-            attempt.begun, plan, later(video), later(verdict), progress.stages, progress.notes
+            attempt.begun, plan, later(video), later(verdict), progress.stages, progress.notes, credits_
         )
         watch.collect(upload=[recorded])
         watch.finish(result(recorded), workplace.bucket)
@@ -91,16 +94,21 @@ def _run(request: RenderRequest, settings: Settings) -> Summary:
 class _Scenes:
     """The tasks of all scenes, submitted step by step: what a task waits for has then been started before it."""
 
-    def __init__(self, plan: RenderPlan, frame: Frame, run: str) -> None:
+    def __init__(self, plan: RenderPlan, frame: Frame, run: str, settings: Settings) -> None:
         voice = choose_voice(plan.voice, plan.language)
         briefs = brief_scenes(plan, *camera.picture_size(frame.width, frame.height))
         labels = [f"{number} of {len(plan.scenes)}" for number in range(1, len(plan.scenes) + 1)]
         moves = [camera.choose(scene.camera, number) for number, scene in enumerate(plan.scenes)]
-        self.drawn = [draw_picture.submit(label, run, brief) for label, brief in zip(labels, briefs, strict=True)]
+        wishes = wish_pictures(plan, briefs)
+        searched = Collection.of(settings).searched_first and any(wish.queries for wish in wishes)
+        self.found = [find_photos.submit(wishes)] if searched else []
         self.narrated = [
             speak_narration.submit(label, run, scene, plan.language, voice)
             for label, scene in zip(labels, plan.scenes, strict=True)
         ]
+        # Behind the narrations, which are spoken while photographs are searched.
+        found = later(self.found[0]) if self.found else None
+        self.drawn = [draw_picture.submit(label, run, wish, found) for label, wish in zip(labels, wishes, strict=True)]
         self.captioned = [
             set_captions.submit(label, scene, later(narrated), plan.captions, frame)
             for label, scene, narrated in zip(labels, plan.scenes, self.narrated, strict=True)

@@ -26,6 +26,7 @@ from bhiv.catalog.ledger import Lease
 from bhiv.errors import BhivError, CatalogUnavailable, LeaseLost
 from bhiv.job_log import write_log
 from bhiv.log_lines import about
+from bhiv.photos import Credits
 from bhiv.plan import Contract, RenderPlan
 from bhiv.progress import Progress
 from bhiv.record import (
@@ -40,7 +41,7 @@ from bhiv.record import (
     started_now,
     write_metadata,
 )
-from bhiv.request import RenderRequest, make_plan
+from bhiv.request import RenderRequest, check_objects, make_plan
 from bhiv.settings import Settings
 from bhiv.video.gate import Verdict
 from bhiv.video.join import Video
@@ -134,6 +135,7 @@ def store_storyboard(workplace: Workplace, request: RenderRequest, settings: Set
     """Make the plan of what is asked for and keep it, with its script, under the content's name."""
     started = monotonic()
     plan = make_plan(request, settings)
+    check_objects(plan, workplace.bucket)
     script = request.script or "\n\n".join(scene.narration for scene in plan.scenes)
     keys = _keys(request.content_id)
     workplace.bucket.put_bytes(keys["script"], script.encode(), "text/plain; charset=utf-8")
@@ -150,6 +152,7 @@ def deliver(
     verdict: Verdict,
     stages: Mapping[StepName, Stage],
     notes: tuple[str, ...] = (),
+    credits: Credits | None = None,  # noqa: A002 - what they are
 ) -> Made[Summary]:
     """Give the finished video its final name in the bucket, enter the job's end, and write its metadata.
 
@@ -180,8 +183,11 @@ def deliver(
             stages={**stages, "upload": Stage(seconds=round(seconds, 3), cached=0, total=1)},
             loudness_lufs=verdict.loudness_lufs,
             true_peak_dbtp=verdict.true_peak_dbtp,
+            credits=_credits_key(content_id) if credits else None,
             notes=notes,
         )
+        if credits:
+            bucket.put_bytes(_credits_key(content_id), credits.model_dump_json(indent=2).encode(), "application/json")
         bucket.put_bytes(_summary_key(content_id), summary.model_dump_json(indent=2).encode(), "application/json")
         patiently(ledger.finish, catalog, begun.lease, "completed", metadata, summary.stages, core=_core(settings))
         write_metadata(bucket, metadata)
@@ -325,6 +331,10 @@ def _owner() -> str:
 
 def _summary_key(content_id: str) -> str:
     return f"videos/{content_id}_job_summary.json"
+
+
+def _credits_key(content_id: str) -> str:
+    return f"videos/{content_id}_credits.json"
 
 
 def _keys(content_id: str) -> dict[str, str]:

@@ -52,6 +52,11 @@ def allow() -> None:
     _stopped.clear()
 
 
+def is_stopped() -> bool:
+    """Whether `stop_all()` was called, so that whoever waits for something else may end too."""
+    return _stopped.is_set()
+
+
 def end_with(parent: int) -> None:
     """Have this process be sent SIGTERM when its parent, the process `parent`, dies; at once when it has already.
 

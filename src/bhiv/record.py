@@ -87,6 +87,7 @@ class Summary(Contract):
     stages: dict[StepName, Stage]
     loudness_lufs: float | None = Field(None, description="None for a silent video.")
     true_peak_dbtp: float | None = None
+    credits: str | None = Field(None, description="Bucket key of the pictures' credits.")
     notes: tuple[str, ...] = Field((), description="What a person should know, such as a service that was away.")
 
 
