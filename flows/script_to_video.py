@@ -102,13 +102,12 @@ class _Scenes:
         wishes = wish_pictures(plan, briefs)
         searched = Collection.of(settings).searched_first and any(wish.queries for wish in wishes)
         self.found = [find_photos.submit(wishes)] if searched else []
+        found = later(self.found[0]) if self.found else None
+        self.drawn = [draw_picture.submit(label, run, wish, found) for label, wish in zip(labels, wishes, strict=True)]
         self.narrated = [
             speak_narration.submit(label, run, scene, plan.language, voice)
             for label, scene in zip(labels, plan.scenes, strict=True)
         ]
-        # Behind the narrations, which are spoken while photographs are searched.
-        found = later(self.found[0]) if self.found else None
-        self.drawn = [draw_picture.submit(label, run, wish, found) for label, wish in zip(labels, wishes, strict=True)]
         self.captioned = [
             set_captions.submit(label, scene, later(narrated), plan.captions, frame)
             for label, scene, narrated in zip(labels, plan.scenes, self.narrated, strict=True)

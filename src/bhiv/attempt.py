@@ -135,7 +135,7 @@ def store_storyboard(workplace: Workplace, request: RenderRequest, settings: Set
     """Make the plan of what is asked for and keep it, with its script, under the content's name."""
     started = monotonic()
     plan = make_plan(request, settings)
-    check_objects(plan, workplace.bucket)
+    check_objects(plan, workplace.bucket, use=True)
     script = request.script or "\n\n".join(scene.narration for scene in plan.scenes)
     keys = _keys(request.content_id)
     workplace.bucket.put_bytes(keys["script"], script.encode(), "text/plain; charset=utf-8")

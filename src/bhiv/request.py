@@ -177,8 +177,10 @@ def _check_picture(scene: Scene, field: str) -> None:
         raise PlanError("is no key of a picture: one begins with images/ or tmp/", f"{field}.object")
 
 
-def check_objects(plan: RenderPlan, bucket: Bucket) -> None:
+def check_objects(plan: RenderPlan, bucket: Bucket, *, use: bool = False) -> None:
     """Look whether the pictures that the plan names are in the bucket; one that is away is not asked.
+
+    With `use` they count as used, also where what was made of them is found again, so that no clean-up takes them.
 
     Raises:
         PlanError: one of them is not there.
@@ -187,7 +189,9 @@ def check_objects(plan: RenderPlan, bucket: Bucket) -> None:
         if scene.picture is None or scene.picture.object is None:
             continue
         try:
-            bucket.stat(scene.picture.object)
+            stored = bucket.stat(scene.picture.object)
+            if use:
+                bucket.holds(stored.artifact)
         except ObjectMissing:
             field = f"scenes.{number}.picture.object"
             raise PlanError("is not in the bucket", field) from None

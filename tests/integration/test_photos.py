@@ -2,6 +2,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from bhiv.photos.pexels import Pexels
 from bhiv.photos.pixabay import Pixabay
 from bhiv.pictures import brief_scenes
 from bhiv.plan import Picture, RenderPlan
+from bhiv.request import check_objects
 from bhiv.settings import Settings
 from bhiv.vendors import Patience
 from tests.servers import photos
@@ -451,3 +453,16 @@ def test_openverse_is_asked_for_licences_that_allow_use_and_is_not_believed(buck
 
     assert procured.photo is None
     assert server.asked("/images/")[0].query["license"] == "cc0,pdm,by"
+
+
+def test_a_picture_of_the_bucket_that_is_shown_again_counts_as_used(bucket: LocalBucket) -> None:
+    bucket.put_bytes("images/mine.png", picture(GREEN, kind="PNG"), "image/png")
+    long_ago = time.time() - 40 * 86_400
+    os.utime(bucket.path("images/mine.png"), (long_ago, long_ago))
+    plan = RenderPlan.model_validate(
+        {"title": "A day", "scenes": [{"narration": "Listen.", "picture": {"object": "images/mine.png"}}]}
+    )
+
+    check_objects(plan, bucket, use=True)
+
+    assert not bucket.delete_unused("images/mine.png", datetime.now(UTC) - timedelta(days=30))

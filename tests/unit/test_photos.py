@@ -1,5 +1,6 @@
 import pytest
 
+from bhiv.doctor import examine
 from bhiv.errors import InputRefused
 from bhiv.photos import Collection, Credit, Wish, credit_lines, credits_of, wish_pictures
 from bhiv.photos.credits import cleaned, web_address
@@ -169,3 +170,11 @@ def test_no_key_is_printed() -> None:
 
     assert "secret" not in repr(Collection.of(settings))
     assert "secret" not in repr([source.vendor for source in Collection.of(settings).sources])
+
+
+def test_the_doctor_says_which_key_is_missing(settings: Settings) -> None:
+    [well] = [one for one in examine(settings) if one.subject == "pictures"]
+    [ill] = [one for one in examine(settings.model_copy(update={"pictures": ("pexels",)})) if one.subject == "pictures"]
+
+    assert (well.ok, well.message) == (True, "from offline")
+    assert (ill.ok, ill.message) == (False, "pexels was not asked for pictures: set BHIV_PEXELS_API_KEY")
