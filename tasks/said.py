@@ -48,7 +48,7 @@ def _(plan: RenderPlan, _frame: Frame | None) -> str:
 
 @_said.register
 def _(drawn: Drawn, _frame: Frame | None) -> str:
-    return f"{drawn.source}, {_size(drawn.image)}"
+    return _size(drawn.image) if drawn.source == "offline" else f"from {drawn.source}, {_size(drawn.image)}"
 
 
 @_said.register
