@@ -279,9 +279,13 @@ PRIVATE = [
     "http://[::1]/a",
 ]
 STRANGE = ["ftp://example.com/a.jpg", "file:///etc/passwd", "http://", "not an address", "//example.com/a.jpg"]
+BROKEN = [
+    "http://[::1", "http://exa mple/a", "http://a\x1b[31m/b.jpg", f"http://{'a' * 300}.example/x",
+    "https://example.com:99999/a", "http://xn--/a", "http://a..b/c", "http://127.1/a", "http://0x7f.1/a",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("address", [*PRIVATE, *STRANGE])
+@pytest.mark.parametrize("address", [*PRIVATE, *STRANGE, *BROKEN])
 @pytest.mark.parametrize("server", ["openverse"], indirect=True)
 def test_a_library_leads_nobody_into_the_own_network(server: PhotoServer, bucket: LocalBucket, address: str) -> None:
     server.addresses["mill"] = address
@@ -291,6 +295,7 @@ def test_a_library_leads_nobody_into_the_own_network(server: PhotoServer, bucket
 
     assert procured.photo is None
     assert len(procured.notes) == 1
+    assert procured.notes[0].isprintable()
     assert len(server.asked()) == 1
 
 

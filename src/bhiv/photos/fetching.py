@@ -10,6 +10,7 @@ import httpx
 import tenacity
 
 from bhiv.errors import AddressRefused, AnswerRefused, PictureError
+from bhiv.photos.credits import cleaned
 from bhiv.safe_transport import AddressRules, safe_async_client
 
 #: A phone's photograph has half of it.
@@ -42,7 +43,7 @@ async def fetch(url: str, rules: AddressRules, what: str, *, attempts: int = 1) 
     Raises:
         PictureError: it could not be had, and why; a host that was silent a moment ago is not asked.
     """
-    host = urlsplit(url).netloc
+    host = _host(url, what)
     _refuse_the_silent(host, what)
     retrying = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception(lambda error: isinstance(error, PictureError) and error.can_pass),
@@ -61,9 +62,19 @@ async def fetch(url: str, rules: AddressRules, what: str, *, attempts: int = 1) 
 
 def shown(url: str) -> str:
     """Return an address as a message shows it: without what may be secret in it, and not too long."""
-    parts = urlsplit(url)
-    plain = f"{parts.hostname or ''}{parts.path}"
+    try:
+        parts = urlsplit(url)
+        plain = cleaned(f"{parts.hostname or ''}{parts.path}")
+    except ValueError:  # brackets without an end
+        plain = cleaned(url.partition("?")[0])
     return plain if len(plain) <= _MOST_SHOWN else f"{plain[: _MOST_SHOWN - 1]}…"
+
+
+def _host(url: str, what: str) -> str:
+    try:
+        return httpx.URL(url).netloc.decode("ascii")
+    except (httpx.InvalidURL, ValueError) as error:
+        raise PictureError(f"{what} has no address on the web: {error}") from error
 
 
 async def _whole(url: str, rules: AddressRules, what: str) -> bytes:
@@ -74,7 +85,7 @@ async def _whole(url: str, rules: AddressRules, what: str) -> bytes:
         raise PictureError(f"{what} can't be had: {error}") from error
     except TimeoutError as error:
         raise PictureError(f"{what} did not come in {_TOTAL_SECONDS:g} s", can_pass=True, is_down=True) from error
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:  # a name that is none: idna's own error
         raise PictureError(f"{what} has no address on the web: {error}") from error
     except httpx.HTTPError as error:
         reason = str(error) or type(error).__name__
