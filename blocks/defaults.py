@@ -9,11 +9,12 @@ from bhiv.errors import InputRefused
 from bhiv.settings import Settings
 from blocks.core import Core
 from blocks.language_model import LanguageModel
+from blocks.picture_sources import PictureSources
 from blocks.speech import Speech
 from blocks.storage import Storage
 
 NAME = "default"
-KINDS = (Storage, LanguageModel, Speech, Core)
+KINDS = (Storage, LanguageModel, Speech, PictureSources, Core)
 
 B = TypeVar("B", bound=Block)
 
@@ -31,12 +32,14 @@ def register(settings: Settings) -> dict[str, bool]:
 def settings_of_operator(settings: Settings) -> Settings:
     """Return the settings with what the operator has set in the UI; those given where nothing was registered."""
     storage, model, speech = _found(Storage), _found(LanguageModel), _found(Speech)
+    pictures = _found(PictureSources)
     settings = storage.over(settings) if storage else settings
     settings = model.over(settings) if model else settings
-    return speech.over(settings) if speech else settings
+    settings = speech.over(settings) if speech else settings
+    return pictures.over(settings) if pictures else settings
 
 
-def _written(kind: type[Storage | LanguageModel | Speech | Core], settings: Settings) -> bool:
+def _written(kind: type[Storage | LanguageModel | Speech | PictureSources | Core], settings: Settings) -> bool:
     kind.register_type_and_schema()
     if _found(kind):
         return False

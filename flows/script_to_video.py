@@ -1,6 +1,5 @@
 """The main job: a script, a plan or a topic becomes a video in the bucket."""
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 from prefect import flow
@@ -8,6 +7,7 @@ from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from bhiv.attempt import attempted
+from bhiv.photos import Collection, credits_of, wish_pictures
 from bhiv.pictures import brief_scenes
 from bhiv.plan import RenderPlan
 from bhiv.production import Frame, expected_of, programme_of
@@ -15,13 +15,14 @@ from bhiv.progress import Progress
 from bhiv.record import Summary
 from bhiv.request import RenderRequest
 from bhiv.settings import Settings, load_settings
-from bhiv.speech import Voice, choose_voices
+from bhiv.speech import choose_voices
 from bhiv.video import camera
 from flows.run_settings import identified, is_deployed, settings_of_run, was_cancelled
 from flows.watch import Watch, later, result, show_storyboard
 from tasks.check_video import check_video
 from tasks.draw_picture import draw_picture
 from tasks.encode_clip import encode_clip
+from tasks.find_photos import find_photos
 from tasks.join_video import join_video
 from tasks.make_storyboard import make_storyboard
 from tasks.master_sound import master_sound
@@ -68,9 +69,9 @@ def _run(request: RenderRequest, settings: Settings) -> Summary:
         show_storyboard(plan)
 
         frame = Frame.of(plan)
-        scenes = _Scenes(plan, frame, run, choose_voices(plan.voice, plan.language, settings))
+        scenes = _Scenes(plan, frame, run, settings)
         watch.collect(
-            images=scenes.drawn,
+            images=[*scenes.found, *scenes.drawn],
             tts=scenes.narrated,
             subtitles=scenes.captioned,
             render=scenes.clips,
@@ -83,8 +84,9 @@ def _run(request: RenderRequest, settings: Settings) -> Summary:
         verdict = check_video.submit(later(video), expected_of(programme, frame))
         watch.collect(stitch=[video, verdict])
         begun = attempt.made_by(board.source).begun
+        credits_ = credits_of((drawn.source, drawn.credit) for drawn in map(result, scenes.drawn))
         recorded = record_video.submit(
-            begun, plan, later(video), later(verdict), progress.stages, progress.notes, board.lm
+            begun, plan, later(video), later(verdict), progress.stages, progress.notes, board.lm, credits_
         )
         watch.collect(upload=[recorded])
         watch.finish(result(recorded), workplace.bucket)
@@ -94,11 +96,16 @@ def _run(request: RenderRequest, settings: Settings) -> Summary:
 class _Scenes:
     """The tasks of all scenes, submitted step by step: what a task waits for has then been started before it."""
 
-    def __init__(self, plan: RenderPlan, frame: Frame, run: str, voices: Sequence[Voice]) -> None:
+    def __init__(self, plan: RenderPlan, frame: Frame, run: str, settings: Settings) -> None:
+        voices = choose_voices(plan.voice, plan.language, settings)
         briefs = brief_scenes(plan, *camera.picture_size(frame.width, frame.height))
         labels = [f"{number} of {len(plan.scenes)}" for number in range(1, len(plan.scenes) + 1)]
         moves = [camera.choose(scene.camera, number) for number, scene in enumerate(plan.scenes)]
-        self.drawn = [draw_picture.submit(label, run, brief) for label, brief in zip(labels, briefs, strict=True)]
+        wishes = wish_pictures(plan, briefs)
+        searched = Collection.of(settings).searched_first and any(wish.queries for wish in wishes)
+        self.found = [find_photos.submit(wishes)] if searched else []
+        found = later(self.found[0]) if self.found else None
+        self.drawn = [draw_picture.submit(label, run, wish, found) for label, wish in zip(labels, wishes, strict=True)]
         self.narrated = [
             speak_narration.submit(label, run, scene, plan.language, voices)
             for label, scene in zip(labels, plan.scenes, strict=True)

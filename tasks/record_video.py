@@ -2,6 +2,7 @@
 
 from bhiv.attempt import Begun, deliver
 from bhiv.cache import Made
+from bhiv.photos import Credits
 from bhiv.plan import RenderPlan
 from bhiv.record import Stage, StepName, Summary
 from bhiv.tokens import Usage
@@ -19,6 +20,7 @@ def record_video(
     stages: dict[StepName, Stage],
     notes: tuple[str, ...],
     lm: Usage | None,
+    credits: Credits,  # noqa: A002 - what they are
 ) -> Made[Summary]:
     """Name the video, enter the job's end, and write its metadata and summary."""
-    return deliver(here(), run_settings(), begun, plan, video.result, verdict.result, stages, notes, lm)
+    return deliver(here(), run_settings(), begun, plan, video.result, verdict.result, stages, notes, lm, credits)

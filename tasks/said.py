@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from bhiv.bucket import Artifact
 from bhiv.cache import Made
+from bhiv.photos import Found
 from bhiv.plan import RenderPlan
 from bhiv.planning import Storyboard
 from bhiv.production import Captioned, Drawn, Frame, Narrated
@@ -54,7 +55,12 @@ def _(plan: RenderPlan, _frame: Frame | None) -> str:
 
 @_said.register
 def _(drawn: Drawn, _frame: Frame | None) -> str:
-    return _size(drawn.image)
+    return _size(drawn.image) if drawn.source == "offline" else f"from {drawn.source}, {_size(drawn.image)}"
+
+
+@_said.register
+def _(found: Found, _frame: Frame | None) -> str:
+    return f"found for {sum(map(bool, found.offers))} of {_count(len(found.offers), 'scene')}"
 
 
 @_said.register

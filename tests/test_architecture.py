@@ -24,7 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cache", "failed_sends", "webhook_secrets", "core_message"}),
     frozenset({"connectors"}),
     frozenset({"speech", "pictures"}),
-    frozenset({"captions", "script"}),
+    frozenset({"captions", "script", "photos"}),
     frozenset({"storyboard"}),
     frozenset({"authoring"}),
     frozenset({"video"}),

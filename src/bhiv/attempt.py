@@ -27,6 +27,7 @@ from bhiv.errors import BhivError, CatalogUnavailable, LeaseLost
 from bhiv.job_end import write_end
 from bhiv.job_log import write_log
 from bhiv.log_lines import about
+from bhiv.photos import Credits
 from bhiv.plan import Contract, RenderPlan
 from bhiv.planning import Storyboard, plan_video
 from bhiv.progress import Progress
@@ -43,7 +44,7 @@ from bhiv.record import (
     started_now,
     write_metadata,
 )
-from bhiv.request import RenderRequest
+from bhiv.request import RenderRequest, check_objects
 from bhiv.settings import Settings
 from bhiv.tokens import Usage
 from bhiv.video.gate import Verdict
@@ -143,6 +144,7 @@ def store_storyboard(workplace: Workplace, request: RenderRequest, settings: Set
     """Make the plan of what is asked for and keep it, with its script, under the content's name."""
     made = plan_video(request, settings, workplace.bucket)
     plan = made.result.plan
+    check_objects(plan, workplace.bucket, use=True)
     script = request.script or made.result.script or "\n\n".join(scene.narration for scene in plan.scenes)
     keys = _keys(request.content_id)
     workplace.bucket.put_bytes(keys["script"], script.encode(), "text/plain; charset=utf-8")
@@ -160,6 +162,7 @@ def deliver(
     stages: Mapping[StepName, Stage],
     notes: tuple[str, ...] = (),
     lm: Usage | None = None,
+    credits: Credits | None = None,  # noqa: A002 - what they are
 ) -> Made[Summary]:
     """Give the finished video its final name in the bucket, enter the job's end, and write its metadata.
 
@@ -191,8 +194,11 @@ def deliver(
             loudness_lufs=verdict.loudness_lufs,
             true_peak_dbtp=verdict.true_peak_dbtp,
             lm=lm,
+            credits=_credits_key(content_id) if credits else None,
             notes=notes,
         )
+        if credits:
+            bucket.put_bytes(_credits_key(content_id), credits.model_dump_json(indent=2).encode(), "application/json")
         bucket.put_bytes(_summary_key(content_id), summary.model_dump_json(indent=2).encode(), "application/json")
         patiently(ledger.finish, catalog, begun.lease, "completed", metadata, summary.stages, core=_core(settings))
         write_end(bucket, catalog, begun.lease.job_id)
@@ -339,6 +345,10 @@ def _owner() -> str:
 
 def _summary_key(content_id: str) -> str:
     return f"videos/{content_id}_job_summary.json"
+
+
+def _credits_key(content_id: str) -> str:
+    return f"videos/{content_id}_credits.json"
 
 
 def _keys(content_id: str) -> dict[str, str]:

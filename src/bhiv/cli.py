@@ -118,10 +118,13 @@ def render(
         for suffix in (".srt", ".vtt", ".mp4"):
             stored = bucket.stat(f"videos/{summary.content_id}{suffix}")
             inputs.write_copy(bucket.fetch(stored.artifact), target.with_suffix(suffix))
+        credited = inputs.write_credits(bucket, summary, target)
         if as_json:
             click.echo(summary.model_copy(update={"video": str(target)}).model_dump_json())
         else:
             click.echo(console.summary_line(summary, str(target), time.monotonic() - started))
+        if credited:
+            console.complain(f"show with the video whose pictures it uses: they are listed in {credited}")
         for note in summary.notes:
             console.complain(note)
         if waiting := spooled(settings).operations:

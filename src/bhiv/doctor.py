@@ -31,6 +31,7 @@ def examine(settings: Settings) -> list[Finding]:
         _look("font", _font),
         *_folders(settings),
         *_storage(settings),
+        _pictures(settings),
         _catalog(settings),
         _look("Prefect server", lambda: _server(settings)),
     ]
@@ -99,6 +100,13 @@ def _storage(settings: Settings) -> Iterator[Finding]:
     waiting = spooled(settings)
     if waiting.since:
         yield Finding("spool", ok=False, message=f"{waiting.told}: {waiting.error}")
+
+
+def _pictures(settings: Settings) -> Finding:
+    from bhiv.photos import Collection
+
+    lacking = Collection.of(settings).lacking
+    return Finding("pictures", ok=not lacking, message="; ".join(lacking) or f"from {', '.join(settings.pictures)}")
 
 
 def _catalog(settings: Settings) -> Finding:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 from unicodedata import category
 
+from bhiv.bucket import Bucket
 from bhiv.errors import DiskFull, InputRefused, StorageError
-from bhiv.plan import parse_plan
+from bhiv.plan import RenderPlan, parse_plan
+from bhiv.record import Summary
 from bhiv.request import RenderRequest, make_request
 from bhiv.script import decode_script
 from bhiv.settings import Settings
@@ -26,7 +28,8 @@ _MOST_NAME = 56
 def read_request(source: str, options: dict[str, Any], settings: Settings) -> RenderRequest:
     """Read a script (.txt, .md), a plan (.json) or, for `-`, either from standard input.
 
-    `options` are fields of the request; None stands for one that was not given.
+    `options` are fields of the request; None stands for one that was not given. Picture files that a plan names are
+    stored in the bucket.
 
     Raises:
         InputRefused: the input is not there, can't be read, or is neither; the message begins with its name.
@@ -37,7 +40,8 @@ def read_request(source: str, options: dict[str, Any], settings: Settings) -> Re
     given = {key: value for key, value in options.items() if value is not None}
     try:
         if _is_plan(source, data):
-            return make_request({"plan": parse_plan(data)} | given)
+            folder = Path() if source == _STDIN else Path(source).parent
+            return make_request({"plan": _with_files_kept(parse_plan(data), folder, settings)} | given)
         script = decode_script(data, max_bytes=settings.max_script_bytes)
         return make_request({"script": script, "name": title_of(source)} | given)
     except InputRefused as error:
@@ -94,6 +98,19 @@ def write_copy(source: Path, target: Path) -> None:
         unfinished.unlink(missing_ok=True)
 
 
+def write_credits(bucket: Bucket, summary: Summary, target: Path) -> Path | None:
+    """Write beside the video whose pictures it shows, and return the file's path; None when nobody is owed anything."""
+    from bhiv.photos.credits import Credits
+
+    path = target.with_name(f"{target.stem}_credits.json")
+    stored = bucket.stat(summary.credits).artifact if summary.credits else None
+    if stored is None or not Credits.model_validate_json(bucket.get_bytes(stored.key)).lines:
+        path.unlink(missing_ok=True)  # those of an older video of that name
+        return None
+    write_copy(bucket.fetch(stored), path)
+    return path
+
+
 def _read(source: str, limit: int) -> bytes:
     """Return at most one byte more than `limit`, so that no input, however large, fills the memory."""
     if source == _STDIN:
@@ -112,6 +129,14 @@ def _read(source: str, limit: int) -> bytes:
         raise InputRefused(f"{source} can't be read: you have no permission; try `chmod +r`") from None
     except (OSError, ValueError) as error:
         raise InputRefused(f"{source!r} can't be read: {error}") from None
+
+
+def _with_files_kept(plan: RenderPlan, folder: Path, settings: Settings) -> RenderPlan:
+    if not any(scene.picture and scene.picture.file for scene in plan.scenes):
+        return plan
+    from bhiv.photos.own_files import keep_files
+
+    return keep_files(plan, folder, settings)
 
 
 def _is_plan(source: str, data: bytes) -> bool:

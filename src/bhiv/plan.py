@@ -19,6 +19,7 @@ _NAMED_SIZES = {"landscape": (1920, 1080), "portrait": (1080, 1920), "square": (
 _SIZE = re.compile(r"([1-9][0-9]{2,3})x([1-9][0-9]{2,3})")
 #: A plain check of the form; whether it may be reached is decided when it is.
 CALLBACK = r"^https?://[!-~]+$"
+_CLIP = re.compile(r"\.(mp4|m4v|mov|webm|mkv|avi|mpe?g|3gp|ts)$", re.IGNORECASE)
 _LANGUAGE = r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$"
 _VOICE = r"^[a-z0-9_-]{1,32}(:[A-Za-z0-9_./+-]{1,64})?$"
 
@@ -48,9 +49,32 @@ class Contract(BaseModel):
 
 
 class Picture(Contract):
-    """What a scene shows."""
+    """What a scene shows: words for it, a picture of the user's own, or both."""
 
-    prompt: Text = Field(max_length=1_000, description="What the picture should show, in the user's words.")
+    prompt: Text = Field("", max_length=1_000, description="What the picture should show, in the user's words.")
+    file: Text | None = Field(
+        None, min_length=1, max_length=1_000, description="An own picture, beside the plan; on the command line only."
+    )
+    url: str | None = Field(None, max_length=2_000, pattern=CALLBACK, description="An own picture on the public web.")
+    object: str | None = Field(
+        None, max_length=400, description="An own picture in the bucket: a key that begins with images/ or tmp/."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shows_something(cls, values: Any) -> Any:
+        if isinstance(values, dict) and not cls.model_fields.keys() & values.keys():
+            raise ValueError("needs a prompt, a file, a url or an object")
+        return values
+
+    @model_validator(mode="after")
+    def _shows_one(self) -> "Picture":
+        own = [name for name in (self.file, self.url, self.object) if name is not None]
+        if len(own) > 1:
+            raise ValueError("takes one of file, url and object")
+        if own and _CLIP.search(own[0].partition("?")[0]):
+            raise ValueError("can't be a video clip yet: give a JPEG, PNG, WebP or GIF")
+        return self
 
 
 class Scene(Contract):

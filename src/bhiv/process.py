@@ -53,7 +53,7 @@ def allow() -> None:
 
 
 def is_stopped() -> bool:
-    """Whether `stop_all()` was called: what waits for something else than a child should end too."""
+    """Whether `stop_all()` was called, so that whoever waits for something else may end too."""
     return _stopped.is_set()
 
 

@@ -7,10 +7,14 @@ from importlib.metadata import version
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from bhiv import captions, ffmpeg, pictures, timeline
 from bhiv.bucket import Artifact
 from bhiv.cache import Made, Step, find, recall
 from bhiv.captions import Cue
+from bhiv.photos import Collection, Credit, Wish, procure
+from bhiv.photos.offers import Offer
 from bhiv.pictures import Brief
 from bhiv.plan import Camera, Captions, Contract, Frames, Quality, RenderPlan, Samples, Scene
 from bhiv.settings import Settings
@@ -31,6 +35,8 @@ class Drawn(Contract):
     """A scene's picture."""
 
     image: Artifact
+    source: str = Field("offline", description="offline, own, or the service that gave it.")
+    credit: Credit | None = Field(None, description="Whom it is owed to; None for nobody.")
 
 
 class Narrated(Contract):
@@ -82,6 +88,16 @@ def make_picture(workplace: Workplace, run: str, brief: Brief) -> Made[Drawn]:
             return Drawn(image=workplace.bucket.put_file(f"{key}.png", folder / "picture.png", "image/png"))
 
     return recall(workplace.bucket, PICTURE, key, make)
+
+
+def show_picture(
+    workplace: Workplace, run: str, wish: Wish, found: Sequence[Offer], collection: Collection
+) -> Made[Drawn]:
+    """Return the picture that a scene shows, from the first source that has one; a designed one when none has."""
+    photo, notes = procure(workplace.bucket, wish, found, collection)
+    if photo is None:
+        return replace(make_picture(workplace, run, wish.brief), notes=notes)
+    return Made(Drawn(**dict(photo.result)), photo.seconds, photo.cached, notes)
 
 
 def make_narration(

@@ -89,6 +89,7 @@ class Summary(Contract):
     loudness_lufs: float | None = Field(None, description="None for a silent video.")
     true_peak_dbtp: float | None = None
     lm: Usage | None = Field(None, description="What the language model was asked; null when it was not.")
+    credits: str | None = Field(None, description="Bucket key of the pictures' credits.")
     notes: tuple[str, ...] = Field((), description="What a person should know, such as a service that was away.")
 
 

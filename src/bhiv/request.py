@@ -9,7 +9,16 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from bhiv import fonts
 from bhiv.access import language_model_access
-from bhiv.errors import InputRefused, PlanError, ScriptError
+from bhiv.bucket import Bucket
+from bhiv.bucket.keys import is_key
+from bhiv.errors import (
+    InputRefused,
+    ObjectMissing,
+    PlanError,
+    ScriptError,
+    StorageMisconfigured,
+    StorageUnavailable,
+)
 from bhiv.languages import check_language, detect_language
 from bhiv.plan import CALLBACK, Captions, Contract, Quality, RenderPlan, Scene, Style, Text, check_plan, refusal
 from bhiv.record import StoryboardSource
@@ -22,6 +31,8 @@ from bhiv.storyboard import make_scenes, opening
 
 #: What can be said beside a script.
 OPTIONS = ("title", "language", "voice", "size", "fps", "quality", "captions", "style", "uploader_id", "callback_url")
+#: Where pictures of the user's own may be.
+_PICTURES = ("images/", "tmp/")
 _ID = r"^[0-9a-f]{24}$"
 _MOST_TITLE = 200
 _NO_NAME = "Untitled"
@@ -225,6 +236,39 @@ def _check(plan: RenderPlan, script: str | None, settings: Settings) -> None:
     for number, scene in enumerate(plan.scenes):
         shown = f"{scene.narration}\n{scene.title or ''}\n{scene.on_screen or ''}"
         fonts.check_coverage(shown, f"scenes.{number}")
+        _check_picture(scene, f"scenes.{number}.picture")
+
+
+def _check_picture(scene: Scene, field: str) -> None:
+    if scene.picture is None:
+        return
+    if scene.picture.file is not None:
+        raise PlanError("is for `bhiv render` and `bhiv plan`, which read it beside the plan", f"{field}.file")
+    key = scene.picture.object
+    if key is not None and not (is_key(key) and key.startswith(_PICTURES)):
+        raise PlanError("is no key of a picture: one begins with images/ or tmp/", f"{field}.object")
+
+
+def check_objects(plan: RenderPlan, bucket: Bucket, *, use: bool = False) -> None:
+    """Look whether the pictures that the plan names are in the bucket; one that is away is not asked.
+
+    With `use` they count as used, also where what was made of them is found again, so that no clean-up takes them.
+
+    Raises:
+        PlanError: one of them is not there.
+    """
+    for number, scene in enumerate(plan.scenes):
+        if scene.picture is None or scene.picture.object is None:
+            continue
+        try:
+            stored = bucket.stat(scene.picture.object)
+            if use:
+                bucket.holds(stored.artifact)
+        except ObjectMissing:
+            field = f"scenes.{number}.picture.object"
+            raise PlanError("is not in the bucket", field) from None
+        except (StorageUnavailable, StorageMisconfigured):
+            return
 
 
 def _said(scene: Scene, number: int) -> str:

@@ -3,12 +3,15 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bhiv.errors import InputRefused
+
+#: Who gives a scene its picture.
+PictureSource = Literal["openai", "pexels", "pixabay", "openverse", "offline"]
 
 
 def _usable_cores() -> int:
@@ -148,6 +151,16 @@ class Settings(BaseSettings):
     lm_price_out: float | None = Field(
         None, ge=0, allow_inf_nan=False, description="Price of a million tokens that the language model writes."
     )
+    pictures: Annotated[tuple[PictureSource, ...], NoDecode] = Field(
+        ("offline",),
+        description="Where pictures come from, in order: openai, pexels, pixabay, openverse, offline (always last).",
+    )
+    images_base_url: str | None = Field(None, description="Address of an image model's OpenAI-compatible API.")
+    images_model: str | None = Field(None, description="Name of the image model.")
+    images_api_key: SecretStr | None = Field(None, description="Key of the image model's API.")
+    pexels_api_key: SecretStr | None = Field(None, description="Key of the Pexels API.")
+    pixabay_api_key: SecretStr | None = Field(None, description="Key of the Pixabay API.")
+    openverse_base_url: str | None = Field(None, description="Address of another server that speaks Openverse's API.")
     core_url: str | None = Field(None, description="Address of the Core service, which is told of finished videos.")
     core_token: SecretStr | None = Field(None, description="Token of the Core service.")
     failed_sends_file: Path = Field(
@@ -156,7 +169,7 @@ class Settings(BaseSettings):
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Hosts of the own network that callbacks may reach, such as hooks.local:8080,10.1.0.0/16.",
+        description="Hosts of the own network that callbacks and pictures may reach, as hooks.local:8080,10.1.0.0/16.",
     )
     callback_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (),
@@ -176,10 +189,15 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
 
-    @field_validator("allowed_hosts", "callback_secrets", "ingest_secrets", "voices", mode="before")
+    @field_validator("allowed_hosts", "callback_secrets", "ingest_secrets", "voices", "pictures", mode="before")
     @classmethod
     def _separated(cls, given: object) -> object:
         return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
+
+    @field_validator("pictures")
+    @classmethod
+    def _offline_last(cls, given: tuple[PictureSource, ...]) -> tuple[PictureSource, ...]:
+        return (*dict.fromkeys(source for source in given if source != "offline"), "offline")
 
 
 def load_settings() -> Settings:
@@ -195,6 +213,15 @@ def load_settings() -> Settings:
         name = str(first["loc"][0]).upper()
         variable = name if name.startswith("PREFECT_") else f"BHIV_{name}"
         raise InputRefused(f"the setting {variable} is {first['input']!r}: {first['msg'].lower()}") from None
+
+
+def picture_sources(given: str) -> tuple[PictureSource, ...]:
+    """Read a list of sources as the setting does; raises InputRefused when one is unknown."""
+    known: tuple[PictureSource, ...] = get_args(PictureSource)
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in known]:
+        raise InputRefused(f"there is no source of pictures {unknown[0]!r}; there are {', '.join(known)}")
+    return (*(dict.fromkeys(source for name in names for source in known if source == name != "offline")), "offline")
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:

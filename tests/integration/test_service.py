@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from bhiv import api_keys
+from bhiv.bucket import open_bucket
 from bhiv.catalog import open_catalog, views
 from bhiv.request import new_id
 from bhiv.settings import Settings, inherited_environment
@@ -378,3 +379,25 @@ def test_settings_that_can_not_be_are_said(service: RunningService) -> None:
 
     assert ended.returncode == 1
     assert f"can't listen on 127.0.0.1:{service.port}" in ended.stderr
+
+
+def test_a_plan_may_name_a_picture_that_is_in_the_bucket(client: httpx.Client, service: RunningService) -> None:
+    picture = {"object": "images/mine.png"}
+    plan = PLAN | {"scenes": [{"narration": "A river runs.", "picture": picture}]}
+
+    missing = client.post("/render", json=plan)
+    open_bucket(service.settings).put_bytes("images/mine.png", b"looked at by the run", "image/png")
+    accepted = client.post("/render", json=plan)
+
+    assert problem(missing, 422) == "scenes.0.picture.object: is not in the bucket"
+    assert missing.json()["field"] == "scenes.0.picture.object"
+    assert accepted.status_code == 202
+
+
+def test_a_file_of_the_server_is_no_picture(client: httpx.Client) -> None:
+    plan = PLAN | {"scenes": [{"narration": "A river runs.", "picture": {"file": "/etc/passwd"}}]}
+
+    answer = client.post("/render", json=plan)
+
+    assert "is for `bhiv render`" in problem(answer, 422)
+    assert answer.json()["field"] == "scenes.0.picture.file"

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,6 +45,7 @@ class Said:
     body: bytes
     media_type: str = "application/json"
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def json(self) -> Any:
@@ -103,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _say(self, said: Said, **headers: str) -> None:
         self.send_response(said.status)
         plain = {"Content-Type": said.media_type, "Content-Length": str(len(said.body)), "Connection": "close"}
-        for name, value in (plain | headers).items():
+        for name, value in (plain | dict(said.headers) | headers).items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(said.body)

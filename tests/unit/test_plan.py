@@ -44,6 +44,13 @@ def test_a_printed_plan_is_read_back_equal() -> None:
         ({"scenes": [SCENE | {"camera": "spin"}]}, "scenes.0.camera: "),
         ({"scenes": [{"narration": "a\x00b"}]}, "scenes.0.narration: holds the control character"),
         ({"scenes": [{"narration": "\ud800"}]}, "is not JSON"),
+        ({"scenes": [SCENE | {"picture": {}}]}, "scenes.0.picture: needs a prompt"),
+        (
+            {"scenes": [SCENE | {"picture": {"file": "a.png", "url": "https://a.b/c"}}]},
+            "scenes.0.picture: takes one of",
+        ),
+        ({"scenes": [SCENE | {"picture": {"url": "ftp://a.b/c"}}]}, "scenes.0.picture.url: "),
+        ({"scenes": [SCENE | {"picture": {"url": "https://a.b/c.MP4?d=e"}}]}, "scenes.0.picture: can't be a video"),
         ({"size": "641x360"}, "size: needs even sides"),
         ({"size": "100x100"}, "size: needs even sides"),
         ({"size": "huge"}, "size: is not landscape"),

@@ -17,7 +17,7 @@ from bhiv.api_keys import KeyView
 from bhiv.errors import CatalogUnavailable, PlanError
 from bhiv.jobs import Order
 from bhiv.plan import CALLBACK, Contract, RenderPlan
-from bhiv.request import RenderRequest, check_request, make_request
+from bhiv.request import RenderRequest, check_objects, check_request, make_request
 from bhiv.service.auth import admit
 from bhiv.service.bodies import json_body
 from bhiv.service.documents import body_of, needs
@@ -91,6 +91,8 @@ async def accept(
     """
     checked = partial(order_of, service, key, values, idempotency_key)
     order = checked() if quick else await to_thread.run_sync(checked)
+    if order.request.plan is not None and _names_objects(order.request.plan):
+        await to_thread.run_sync(check_objects, order.request.plan, service.bucket)
     if not await _is_repeated(service, order):
         service.queue.enter(order.api_key_id)
     submitted = await service.write(partial(jobs.submit, order=order))
@@ -106,6 +108,10 @@ async def accept(
     }
     headers = {"Location": f"/render/{submitted.job_id}/status", "Retry-After": _POLL_SECONDS}
     return JSONResponse(body, 202 if submitted.is_new else 200, headers)
+
+
+def _names_objects(plan: RenderPlan) -> bool:
+    return any(scene.picture and scene.picture.object for scene in plan.scenes)
 
 
 async def _is_repeated(service: Service, order: Order) -> bool:

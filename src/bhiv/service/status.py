@@ -46,7 +46,7 @@ class Step(Contract):
 class Asset(Contract):
     """Something that the job has made."""
 
-    kind: Literal["script", "storyboard", "video", "subtitles", "summary", "record", "log"]
+    kind: Literal["script", "storyboard", "video", "subtitles", "credits", "summary", "record", "log"]
     key: str = Field(description="Its key in the bucket.")
     url: str = Field(description="Where this service gives it out.")
 
@@ -189,6 +189,7 @@ def _assets(job: JobView) -> tuple[Asset, ...]:
             ("video", f"videos/{content}.mp4"),
             ("subtitles", f"videos/{content}.srt"),
             ("subtitles", f"videos/{content}.vtt"),
+            ("credits", f"videos/{content}_credits.json"),
             ("summary", f"videos/{content}_job_summary.json"),
         ]
     if job.state in {"completed", "failed"}:

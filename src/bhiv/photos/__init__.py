@@ -1,0 +1,20 @@
+"""Pictures from elsewhere: libraries of photographs, models that make pictures, and the user's own."""
+
+from bhiv.photos.collection import Collection
+from bhiv.photos.credits import Credit, Credits, credit_lines, credits_of
+from bhiv.photos.procuring import Found, Procured, find_photos, procure
+from bhiv.photos.wishes import Wish, wish_pictures
+
+__all__ = [
+    "Collection",
+    "Credit",
+    "Credits",
+    "Found",
+    "Procured",
+    "Wish",
+    "credit_lines",
+    "credits_of",
+    "find_photos",
+    "procure",
+    "wish_pictures",
+]
