@@ -3,6 +3,7 @@
 What is soft is computed at an eighth of the size and enlarged; only edges are computed at full size.
 """
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, cast
@@ -145,11 +146,25 @@ class Canvas:
 
     def bar(self, box: Box, tint: Colour, opacity: float = 1.0) -> None:
         """Fill a rectangle with round ends."""
-        radius = min(box.width, box.height) / 2
-        turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-        x = np.where(np.cos(turn) >= 0, box.right - radius, box.left + radius) + radius * np.cos(turn)
-        y = np.where(np.sin(turn) >= 0, box.bottom - radius, box.top + radius) + radius * np.sin(turn)
-        self.polygon(np.stack([x, y], 1), tint, opacity)
+        self.polygon(rounded(box, min(box.width, box.height) / 2), tint, opacity)
+
+    def panel(self, box: Box, top: Colour, bottom: Colour, opacity: float) -> None:
+        """Lay a sheet with round corners, a soft shadow below it and light on its upper edge."""
+        unit, radius = self.unit, self.unit * 2.6
+        for grow, dark in ((1.8, 0.05), (1.2, 0.06), (0.6, 0.07)):
+            spread = unit * grow
+            outer = Box(box.left - spread, box.top, box.right + spread, box.bottom + spread * 1.6)
+            self.polygon(rounded(outer, radius + spread), (0.0, 0.0, 0.0), dark)
+        left, upper = math.floor(box.left), math.floor(box.top)
+        rows, columns = math.ceil(box.bottom) - upper, math.ceil(box.right) - left
+        mask = np.zeros((max(rows, 1), max(columns, 1)), np.uint8)
+        outline = np.rint((rounded(box, radius) - (left, upper)) * (1 << _SHIFT)).astype(np.int32)
+        cv2.fillPoly(mask, [outline], round(255 * opacity), cv2.LINE_AA, _SHIFT)
+        down = smooth(np.linspace(0, 1, mask.shape[0]))[:, None, None]
+        shades = np.asarray(top, np.float32) * (1 - down) + np.asarray(bottom, np.float32) * down
+        self.blend(mask, left, upper, np.ascontiguousarray(np.broadcast_to(shades, (*mask.shape, 3))))
+        edge = Box(box.left + radius, box.top, box.right - radius, box.top + max(unit * 0.16, 0.6))
+        self.bar(edge, (1.0, 1.0, 1.0), 0.16)
 
     def glow(self, x: float, y: float, radius: float, tint: Colour, strength: float, flat: float = 1.0) -> None:
         """Add soft light around a point, gone at about three radii; `flat` below 1 presses it to an ellipse."""
@@ -186,6 +201,15 @@ def ellipse(x: float, y: float, across: float, down: float) -> NDArray[np.floati
     """Return the outline of an ellipse with these half axes as 96 x 2 pixels."""
     turn = np.linspace(0, 2 * np.pi, 96, endpoint=False)
     return np.stack([x + across * np.cos(turn), y + down * np.sin(turn)], 1)
+
+
+def rounded(box: Box, radius: float) -> NDArray[np.floating]:
+    """Return the outline of a rectangle with round corners as 48 x 2 pixels."""
+    radius = min(radius, box.width / 2, box.height / 2)
+    turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    x = np.where(np.cos(turn) >= 0, box.right - radius, box.left + radius) + radius * np.cos(turn)
+    y = np.where(np.sin(turn) >= 0, box.bottom - radius, box.top + radius) + radius * np.sin(turn)
+    return np.stack([x, y], 1)
 
 
 def ramp(at: Field, stops: Sequence[tuple[float, Colour]]) -> Field:

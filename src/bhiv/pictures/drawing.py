@@ -10,12 +10,17 @@ from numpy.typing import NDArray
 from bhiv.errors import StorageError
 from bhiv.pictures.brief import Brief, LayoutName
 from bhiv.pictures.canvas import Canvas
+from bhiv.pictures.chapter import chapter
+from bhiv.pictures.endcard import endcard
+from bhiv.pictures.enumeration import enumeration
 from bhiv.pictures.headline import headline
+from bhiv.pictures.milestones import milestones
 from bhiv.pictures.number import number
 from bhiv.pictures.palette import Palette, palettes
 from bhiv.pictures.place import place
 from bhiv.pictures.quote import quote
 from bhiv.pictures.title import title
+from bhiv.pictures.versus import versus
 
 #: RGB, height x width x 3.
 Picture = NDArray[np.uint8]
@@ -28,6 +33,12 @@ LAYOUTS: dict[LayoutName, Layout] = {
     "quote": quote,
     "landscape": place,
     "lotus": place,
+    "devotion": place,
+    "list": enumeration,
+    "comparison": versus,
+    "timeline": milestones,
+    "chapter": chapter,
+    "end": endcard,
 }
 
 

@@ -108,8 +108,8 @@ def phrase(text: str, most: int = 10) -> str:
     if not clauses:
         return ""
     short = [clause for clause in clauses if 2 <= len(words(clause)) <= most]
-    best = max(short, key=lambda clause: min(_weight(clause), 5)) if short else _cut(clauses[0], most)
-    return _begun(best)
+    best = max(short, key=lambda clause: min(_weight(clause), 5)) if short else shortened(clauses[0], most)
+    return beginning(best)
 
 
 def statement(text: str, most: int = 16) -> str:
@@ -162,11 +162,11 @@ def _strength(figures: list[Figure], lead: str) -> int:
 def _last_clause(text: str) -> str:
     clauses = re.split(r"(?<=[,;:—])\s", text.strip())
     last = clauses[-1] if len(words(clauses[-1])) > 1 else " ".join(clauses[-2:])
-    return _begun(_opened(last.rstrip(",;:— ")))
+    return beginning(_opened(last.rstrip(",;:— ")))
 
 
 def _first_clause(text: str) -> str:
-    return _cut(re.split(r"[,;:—]\s|[.!?।॥]", text.strip(" ,;"))[0].strip(), 10)
+    return shortened(re.split(r"[,;:—]\s|[.!?।॥]", text.strip(" ,;"))[0].strip(), 10)
 
 
 def _source(rest: str) -> str:
@@ -180,7 +180,8 @@ def _opened(clause: str) -> str:
     return rest.strip() if rest and first.casefold() in _listed("openers") else clause
 
 
-def _begun(clause: str) -> str:
+def beginning(clause: str) -> str:
+    """Return a clause with a capital at its beginning."""
     return clause[:1].upper() + clause[1:]
 
 
@@ -188,7 +189,7 @@ def _weight(clause: str) -> int:
     return sum(1 for word in words(clause) if word not in _listed("stop"))
 
 
-def _cut(clause: str, most: int) -> str:
+def shortened(clause: str, most: int) -> str:
     """Shorten to at most so many words, ending before a word without weight where there is one."""
     parts = clause.split(" ")
     if len(parts) <= most:

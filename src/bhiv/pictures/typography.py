@@ -12,7 +12,7 @@ from bhiv.lettering import Block, Mask, measure, raster
 from bhiv.pictures.canvas import COARSE, Box, Canvas, smooth
 from bhiv.pictures.palette import Colour, luminance
 
-Align = Literal["start", "center"]
+Align = Literal["start", "center", "left", "right"]
 
 #: WCAG asks for 4.5; the rest is room for grain, shadows' edges and the encoder.
 _CONTRAST = 5.5
@@ -51,7 +51,8 @@ class Placed:
     def _start(self, line: str) -> float:
         if self.align == "center":
             return self.left + (self.width - self._length(line)) / 2
-        return self.left + self.width - self._length(line) if is_right_to_left(line) else self.left
+        at_right = self.align == "right" or (self.align == "start" and is_right_to_left(line))
+        return self.left + self.width - self._length(line) if at_right else self.left
 
     def _length(self, line: str) -> float:
         return measure(line, self.block.weight, self.block.size, self.block.language)
