@@ -95,8 +95,8 @@ def without_text(brief: Brief) -> Brief:
     return brief.model_copy(update={"headline": "", "kicker": "", "lead": "", "follow": "", "quote": "", "source": ""})
 
 
-def test_the_package_offers_four_names() -> None:
-    assert bhiv.pictures.__all__ == ["Brief", "brief_scenes", "draw", "save"]
+def test_the_package_offers_five_names() -> None:
+    assert bhiv.pictures.__all__ == ["Brief", "brief_scenes", "contact_sheet", "draw", "save"]
 
 
 # What is drawn.

@@ -12,6 +12,7 @@ from bhiv.pictures.reading import (
     Figure,
     count,
     first_named,
+    forms,
     is_listed,
     named,
     phrase,
@@ -121,6 +122,8 @@ def brief_scenes(plan: RenderPlan, width: int, height: int) -> tuple[Brief, ...]
         chosen[index] = next(
             (offer for offer in told[index] if not any(_alike(offer, other) for other in neighbours)), told[index][0]
         )
+    if chosen[-1].layout == "end":  # a video ends in the colours that it began with
+        chosen[-1] = chosen[-1].model_copy(update={"palette": chosen[0].palette})
     return tuple(chosen)
 
 
@@ -205,7 +208,7 @@ def _built(common: Brief, spoken: str, heading: str) -> Iterator[Brief]:
             "kicker": heading if lead else "",
         }
         yield common.model_copy(update={"layout": "list", **told})
-    if (compared := sides(spoken)) and (compared.leads_on or compared.word.casefold() not in _JOINTS):
+    if (compared := sides(spoken)) and compared.word and compared.word.casefold() not in _JOINTS:
         yield _compared(common, compared, heading)
 
 
@@ -326,8 +329,10 @@ def _icon(text: str) -> str:
         meant = first_named(word, "icons")
         if meant:
             return meant[0]
-        if len(word) > 2 and has_icon(word) and not is_listed(word, "stop") and not is_listed(word, "not_icons"):
-            return word
+        if len(word) > 2 and not is_listed(word, "stop") and not is_listed(word, "not_icons"):
+            drawn = next((form for form in forms(word) if has_icon(form)), "")
+            if drawn:
+                return drawn
     return ""
 
 

@@ -46,6 +46,11 @@ _SIDES = (
 )  # fmt: skip
 
 
+#: What things in a list may each begin with, though the words before the first do not.
+_HOLDING = frozenset({"by", "with", "of", "in", "from", "for", "to", "on"})
+_DEED = re.compile(r"[a-z]{2,}[^e\W]ed")
+
+
 class Listing(NamedTuple):
     """Things that a text enumerates, three to six, and the words before them; those may be none."""
 
@@ -140,7 +145,7 @@ def _enumerated(sentence: str) -> Listing | None:
     if not rest:
         opened = {is_listed((words(part) or [""])[0], "stop") for part in parts[1:]}
         lead, parts = _without_lead(parts)
-        if len(opened) > 1 and _length(parts[-1]) > 1:  # not built alike: clauses rather than things
+        if len(opened) > 1 and _length(_bare(parts[-1])) > 1:  # not built alike: clauses rather than things
             return None
     items = [_bare(part) for part in parts]
     # Without a colon, words before the list are what shows that things are listed and not deeds.
@@ -150,6 +155,8 @@ def _enumerated(sentence: str) -> Listing | None:
         return None
     most = 5 if rest else 3
     if len(items) < 3 or any(not 1 <= _length(item) <= most or is_listed(words(item)[0], "pronouns") for item in items):
+        return None
+    if not rest and any(_DEED.fullmatch(item) for item in items):  # he came, looked and went
         return None
     if len({item.casefold() for item in items}) < len(items) or any(is_listed(words(i)[-1], "stop") for i in items):
         return None
@@ -173,9 +180,9 @@ def _without_lead(parts: list[str]) -> tuple[str, list[str]]:
     opener = words(parts[1])[:1]
     if opener and is_listed(opener[0], "stop"):  # by clouds, by ice and by air
         starts = [at for at, word in enumerate(written) if words(word) == opener]
-        if not starts:
+        if not starts and opener[0] in _HOLDING:
             return parts[0], parts[1:]
-        start = starts[-1]
+        start = starts[-1] if starts else len(written) - usual
     else:
         start = len(written) - usual
         stops = [at for at, word in enumerate(written) if at >= start and is_listed((words(word) or [""])[0], "stop")]

@@ -66,21 +66,19 @@ def vocabulary() -> Mapping[str, Any]:
 def named(text: str, table: str) -> list[str]:
     """Return the entries of a table of the vocabulary that a word of the text stands for, in the table's order."""
     entries = _index(table)
-    hits = {entry for word in words(text) for form in _forms(word) for entry in entries.get(form, ())}
+    hits = {entry for word in words(text) for form in forms(word) for entry in entries.get(form, ())}
     return [entry for entry in vocabulary()[table] if entry in hits]
 
 
 def first_named(text: str, table: str) -> list[str]:
     """Return the same entries in the order of the words in the text."""
     entries = _index(table)
-    return list(
-        dict.fromkeys(entry for word in words(text) for form in _forms(word) for entry in entries.get(form, ()))
-    )
+    return list(dict.fromkeys(entry for word in words(text) for form in forms(word) for entry in entries.get(form, ())))
 
 
 def is_listed(word: str, entry: str) -> bool:
     """Return whether a list of the vocabulary's `words` holds this word in some form."""
-    return not _listed(entry).isdisjoint(_forms(word))
+    return not _listed(entry).isdisjoint(forms(word))
 
 
 def count(text: str) -> Count | None:
@@ -219,7 +217,7 @@ def _index(table: str) -> Mapping[str, tuple[str, ...]]:
     return index
 
 
-def _forms(word: str) -> list[str]:
+def forms(word: str) -> list[str]:
     """Return a word and what it may be a plural or, in Hindi, an inflection of."""
     forms = [word]
     if word.isascii():
