@@ -155,6 +155,7 @@ def _check(plan: RenderPlan, script: str | None, settings: Settings) -> None:
     said = [_said(scene, number) for number, scene in enumerate(plan.scenes)]
     check_language("\n".join(said), plan.language)
     choose_voice(plan.voice, plan.language)
+    fonts.look_in(settings.font_dirs, settings.home)
     fonts.check_coverage(plan.title, "the title")
     if script is not None:
         fonts.check_coverage(script, "the script")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from bhiv.pictures import Brief, draw
 from bhiv.pictures.brief import DEVOTIONAL, LOTUS_STAGES, Item, PaletteName
 from bhiv.pictures.reading import Figure
+from tests.goldens.burned import TEXTS
 
 FOLDER = Path(__file__).parent
 SIZE = (384, 216)
@@ -83,6 +84,17 @@ def briefs() -> dict[str, Brief]:
         layout = "lotus" if motif in LOTUS_STAGES else "devotion" if motif in DEVOTIONAL else "landscape"
         made[f"place-{motif}"] = brief(layout, palette, motif=motif)
     return made
+
+
+def titles() -> dict[str, Brief]:
+    """Return the briefs of titles in scripts whose shaping is hard."""
+    return {
+        f"title-{name}": Brief(
+            layout="title", palette="ocean", headline=title, language=language, seed=7, motif="bloom",
+            width=SIZE[0] * 2, height=SIZE[1] * 2,
+        )
+        for name, (language, title, _) in TEXTS.items()
+    }  # fmt: skip
 
 
 def path_of(name: str) -> Path:
