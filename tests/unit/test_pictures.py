@@ -12,7 +12,7 @@ import bhiv.pictures
 from bhiv.errors import FontError, StorageError
 from bhiv.pictures import Brief, brief_scenes, draw, save
 from bhiv.pictures.brief import LOTUS_STAGES, Item, LayoutName, Motif, PaletteName
-from bhiv.pictures.drawing import LAYOUTS, lay_out
+from bhiv.pictures.drawing import LAYOUTS, compose, draw_depths, lay_out
 from bhiv.pictures.icons import has_icon, icon
 from bhiv.pictures.palette import GAMMA, contrast, luminance, palettes
 from bhiv.pictures.reading import Figure, count, phrase, quotation, vocabulary
@@ -95,8 +95,8 @@ def without_text(brief: Brief) -> Brief:
     return brief.model_copy(update={"headline": "", "kicker": "", "lead": "", "follow": "", "quote": "", "source": ""})
 
 
-def test_the_package_offers_five_names() -> None:
-    assert bhiv.pictures.__all__ == ["Brief", "brief_scenes", "contact_sheet", "draw", "save"]
+def test_the_package_offers_seven_names() -> None:
+    assert bhiv.pictures.__all__ == ["Brief", "brief_scenes", "compose", "contact_sheet", "draw", "draw_depths", "save"]
 
 
 # What is drawn.
@@ -445,3 +445,36 @@ def test_every_icon_and_motif_of_the_vocabulary_exists() -> None:
 def test_a_brief_refuses_what_it_does_not_know() -> None:
     with pytest.raises(ValueError, match="extra"):
         Brief.model_validate({"layout": "title", "palette": "dawn", "width": 320, "height": 180, "time": "now"})
+
+
+# Depths, for a camera that moves past them.
+
+
+@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+def test_depths_laid_over_each_other_are_the_picture(layout: str) -> None:
+    brief = sample(layout)
+    parts = draw_depths(brief)
+
+    again = compose(parts, [(0, 0)] * len(parts)).astype(int)
+    assert np.abs(again - draw(brief)).max() <= 2
+
+
+@pytest.mark.parametrize("motif", PLACES)
+def test_a_place_has_a_far_and_a_near_part(motif: str) -> None:
+    parts = draw_depths(sample("landscape", motif=motif, headline=""))
+
+    assert len(parts) >= 2
+    assert parts[0].cover.min() == 1  # nothing shows through the farthest
+    assert parts[-1].cover.min() < 0.01
+
+
+def test_a_part_that_moves_leaves_no_hole_and_the_others_alone() -> None:
+    parts = draw_depths(sample("landscape", motif="mountains", headline="", palette="dawn"))
+    still = compose(parts, [(0, 0)] * len(parts)).astype(int)
+    moved = compose(parts, [(0, 0)] * (len(parts) - 1) + [(6, 0)]).astype(int)
+
+    change = np.abs(moved - still).max(axis=2)
+    untouched = cv2.erode((parts[-1].cover == 0).astype(np.uint8), np.ones((1, 21), np.uint8)) == 1
+    assert change.max() > 20
+    assert change[untouched].max() <= 2
+    assert moved.min(axis=2)[still.min(axis=2) > 60].min() > 10

@@ -2,6 +2,6 @@
 
 from bhiv.pictures.brief import Brief, brief_scenes
 from bhiv.pictures.contact_sheet import contact_sheet
-from bhiv.pictures.drawing import draw, save
+from bhiv.pictures.drawing import compose, draw, draw_depths, save
 
-__all__ = ["Brief", "brief_scenes", "contact_sheet", "draw", "save"]
+__all__ = ["Brief", "brief_scenes", "compose", "contact_sheet", "draw", "draw_depths", "save"]

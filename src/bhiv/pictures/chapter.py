@@ -70,7 +70,7 @@ def _turn(canvas: Canvas, backwards: bool) -> None:
     half = sky.shape[1] // 2
     light_left = float(sky[:, :half].max(axis=2).mean()) > float(sky[:, half:].max(axis=2).mean())
     if light_left != backwards:
-        canvas.light = np.ascontiguousarray(canvas.light[:, ::-1])
+        canvas.mirror()
 
 
 def _veil(canvas: Canvas, palette: Palette, backwards: bool) -> None:

@@ -22,7 +22,7 @@ def enumeration(brief: Brief, canvas: Canvas, palette: Palette) -> None:
     unit, safe = canvas.unit, canvas.safe
     over = kicker.height + unit * 4 if kicker.lines else 0
     above = over + head.height + unit * 11 if head.lines else 0
-    boxes = _boxes(canvas, len(brief.items), above)
+    boxes = _boxes(canvas, len(brief.items), above, 36 if _has_icons(brief) else 27)
     if _is_backwards(brief):
         boxes = [Box(canvas.width - box.right, box.top, canvas.width - box.left, box.bottom) for box in boxes]
     texts = []
@@ -31,7 +31,7 @@ def enumeration(brief: Brief, canvas: Canvas, palette: Palette) -> None:
         bar_above(canvas, safe, top, brief.headline, palette.accent)
         texts.append(Placed(kicker, safe.left, top + unit * 4.2, safe.width, palette.accent))
         texts.append(Placed(head, safe.left, top + unit * 4.6 + over, safe.width, palette.ink))
-    texts += _cards(brief, canvas, palette, boxes)
+    texts += (_cards if _has_icons(brief) else _plain_cards)(brief, canvas, palette, boxes)
     write(canvas, texts)
 
 
@@ -53,12 +53,12 @@ def _kicker(brief: Brief, canvas: Canvas) -> Block:
     return fit(brief.kicker, "bold", size, width=canvas.safe.width, height=size, max_lines=1, language=brief.language)
 
 
-def _boxes(canvas: Canvas, count: int, above: float) -> list[Box]:
+def _boxes(canvas: Canvas, count: int, above: float, tallest: float) -> list[Box]:
     """Return the cards from left to right and from top to bottom, the whole with the head in the middle."""
     safe, gap = canvas.safe, canvas.unit * 3
     columns = 1 if canvas.upright else count if count <= _ABREAST else (count + 1) // 2
     rows = -(-count // columns)
-    most = canvas.unit * ((23 if canvas.upright else 19) if rows > 1 else 36)
+    most = canvas.unit * ((23 if canvas.upright else 19) if rows > 1 else tallest)
     tall = min((safe.height - above - gap * (rows - 1)) / rows, most)
     top = safe.top + above + (safe.height - above - tall * rows - gap * (rows - 1)) / 2
     boxes = []
@@ -70,6 +70,34 @@ def _boxes(canvas: Canvas, count: int, above: float) -> list[Box]:
         left = safe.left + column * (wide + gap)
         boxes.append(Box(left, top + row * (tall + gap), left + wide, top + row * (tall + gap) + tall))
     return boxes
+
+
+def _has_icons(brief: Brief) -> bool:
+    """Return whether any card has an icon; a sign on none of them is better than the same dot on all."""
+    return any(item.icon for item in brief.items)
+
+
+def _plain_cards(brief: Brief, canvas: Canvas, palette: Palette, boxes: Sequence[Box]) -> list[Placed]:
+    """Draw cards that hold only their words, large, under a short bar."""
+    unit = canvas.unit
+
+    def label(item: Item, box: Box, size: float) -> Block:
+        return fit(
+            item.text, "bold", size, width=box.width - unit * 5, height=box.height - unit * 7, max_lines=3,
+            language=brief.language,
+        )  # fmt: skip
+
+    pairs = list(zip(brief.items, boxes, strict=True))
+    size = min(label(item, box, unit * 7.4).size for item, box in pairs)
+    texts = []
+    for item, box in pairs:
+        canvas.panel(box, mix(palette.base, palette.mid, 0.75), mix(palette.deep, palette.base, 0.7), 0.80)
+        block, middle = label(item, box, size), (box.left + box.right) / 2
+        top = box.top + (box.height - block.height) / 2 + unit
+        y = max(box.top + unit * 1.6, top - unit * 4.4)
+        canvas.bar(Box(middle - unit * 3, y, middle + unit * 3, y + max(unit * 0.6, 1)), palette.accent)
+        texts.append(Placed(block, box.left, top, box.width, palette.ink, "center"))
+    return texts
 
 
 def _cards(brief: Brief, canvas: Canvas, palette: Palette, boxes: Sequence[Box]) -> list[Placed]:

@@ -47,6 +47,7 @@ def _sunlit(
     canvas.cover(field)
     if radius:
         disc(canvas, palette, sun, radius)
+    canvas.deepen()
 
 
 def _woods(canvas: Canvas, palette: Palette, line: Profile, random: np.random.Generator) -> None:

@@ -16,6 +16,7 @@ from bhiv.pictures.water import mirror, rings
 def rain(canvas: Canvas, palette: Palette, random: np.random.Generator, low: bool) -> None:
     """Draw clouds, hills in the mist, palms, falling rain and rings on the water; `low` leaves room above."""
     _clouds(canvas, palette, random, low)
+    canvas.deepen()
     # Under clouds the distance is grey.
     grey = mix(palette.sky[0], palette.sky[1], 0.45)
     palette = replace(
@@ -35,6 +36,7 @@ def rain(canvas: Canvas, palette: Palette, random: np.random.Generator, low: boo
         _palm(canvas, (x, y), tall * share, lean, mix(dark, palette.sky[1], 0.16 * (1 - share)), gust)
     ridge(canvas, field, meadow, mix(meadow, palette.near, 0.6), canvas.height * 0.06)
     mirror(canvas, palette, 0.665, random)
+    canvas.deepen()
     _bank(canvas, palette, random)
     for _ in range(13):
         x, y = random.uniform(0.04, 0.96) * canvas.width, random.uniform(0.685, 0.775) * canvas.height

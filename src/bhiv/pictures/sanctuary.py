@@ -20,6 +20,7 @@ def shrine(canvas: Canvas, palette: Palette, random: np.random.Generator, low: b
     clouds(canvas, field, palette, _SHORE, random, 0.05 if low else 0.34)
     canvas.cover(field)
     disc(canvas, palette, sun, 9 if low else 14)
+    canvas.deepen()
     shore = _SHORE * canvas.height
     hills = profile(random, canvas.width, 2.0, 0.45)
     far = mix(palette.far, palette.sky[2], 0.35)
