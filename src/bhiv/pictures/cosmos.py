@@ -24,7 +24,9 @@ def space(canvas: Canvas, palette: Palette, random: np.random.Generator, low: bo
     _rings(canvas, palette, place, radius, tilt, behind=True)
     _planet(canvas, palette, random, place, radius)
     _rings(canvas, palette, place, radius, tilt, behind=False)
-    moon = (canvas.width * (1 - side) + canvas.unit * random.uniform(-6, 6), canvas.height * random.uniform(0.22, 0.34))
+    # Above the rings, which in an upright picture reach across it.
+    rows = (0.13, 0.20) if canvas.upright else (0.22, 0.34)
+    moon = (canvas.width * (1 - side) + canvas.unit * random.uniform(-6, 6), canvas.height * random.uniform(*rows))
     _planet(canvas, palette, random, moon, canvas.unit * 4.6, plain=True)
 
 
