@@ -207,7 +207,8 @@ def _liking(family: str) -> tuple[int, str]:
 
 def _lacking(name: str) -> str:
     script = name.split(" ")[0]
-    return f"no font here writes {script.title()}, there is no" if script in _DEBIAN else "no font has a"
+    written = script if script == "CJK" else script.title()
+    return f"no font here writes {written}, there is no" if script in _DEBIAN else "no font has a"
 
 
 def _remedy(name: str) -> str:
