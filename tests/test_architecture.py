@@ -18,7 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"plan", "settings", "process", "prompts"}),
     frozenset({"log_lines", "safe_transport", "webhook_signing", "callback_rules", "feedback"}),
-    frozenset({"vendors", "tokens"}),
+    frozenset({"vendors", "tokens", "system_fonts"}),
     frozenset({"access", "ffmpeg", "timeline", "fonts", "bidi", "lettering", "markdown", "prefect_environment"}),
     frozenset({"languages", "bucket", "server_folder", "chat_model"}),
     frozenset({"cache", "failed_sends", "webhook_secrets", "core_message"}),

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import pysubs2
 
+from bhiv import fonts
 from bhiv.plan import SAMPLE_RATE, Captions, Contract, Samples
 from bhiv.speech.words import Word
 
@@ -23,7 +24,6 @@ _LONGEST = Samples(SAMPLE_RATE * 7)
 _LINGER = Samples(SAMPLE_RATE * 3 // 10)
 _CLAUSE_ENDS = (",", ";", ":", "–", "—", ".", "!", "?", "।", "॥", "…")
 
-_FONT = "FiraGO"
 _UNSUNG = pysubs2.Color(255, 255, 255)
 _SUNG = pysubs2.Color(255, 209, 82)
 _EDGE = pysubs2.Color(12, 14, 24)
@@ -151,7 +151,7 @@ def _bottom(width: int, height: int) -> int:
 
 def _style(size: int, colour: pysubs2.Color) -> pysubs2.SSAStyle:
     return pysubs2.SSAStyle(
-        fontname=_FONT,
+        fontname=fonts.FAMILY,
         fontsize=size,
         bold=True,
         primarycolor=colour,
@@ -198,4 +198,9 @@ def _clock(milliseconds: int, point: str) -> str:
 
 def _escape(text: str) -> str:
     """Return text that ASS shows as it is: braces would open an override, a backslash start an escape."""
-    return text.replace("\\", "\\\u2060").replace("{", r"\{").replace("}", r"\}")
+    parts = []
+    for _, part, family in fonts.family_runs(text):
+        shown = part.replace("\\", "\\\u2060").replace("{", r"\{").replace("}", r"\}")
+        # libass is told which family draws what: by itself it takes whatever it finds first.
+        parts.append(shown if family == fonts.FAMILY else rf"{{\fn{family}}}{shown}{{\fn}}")
+    return "".join(parts)

@@ -151,6 +151,31 @@ def plan(source: str | None, *, topic: str | None, **options: Any) -> None:
 
 
 @main.command()
+@click.argument("sources", metavar="INPUT...", nargs=-1, required=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The .png or .jpg to write; out/NAME.png.")
+@click.option("--size", metavar="SIZE", help="landscape, portrait, square or WIDTHxHEIGHT.")
+@click.option("--columns", type=click.IntRange(1, 20), default=4, show_default=True, help="Pictures beside each other.")
+@click.option("--style", metavar="NAME", help="Palette of the pictures, such as dawn, night or lotus.")
+def pictures(sources: tuple[str, ...], output: Path | None, columns: int, **options: Any) -> None:
+    """Draw the pictures of scripts or plans on one sheet, without making a video."""
+    with _explained():
+        from bhiv import inputs
+        from bhiv.request import make_plan
+        from bhiv.settings import load_settings
+
+        settings = load_settings()
+        name = "pictures" if sources[0] == "-" else Path(sources[0]).stem
+        target = output or Path("out") / f"{name}.png"
+        inputs.check_target(target, (".png", ".jpg", ".jpeg"), "a sheet is written as PNG or JPEG")
+        plans = [make_plan(inputs.read_request(source, options, settings), settings) for source in sources]
+
+        from bhiv.pictures.contact_sheet import contact_sheet, encoded
+
+        inputs.write_whole(encoded(contact_sheet(plans, columns), target.suffix), target)
+        click.echo(f"{target}  {sum(len(plan.scenes) for plan in plans)} pictures")
+
+
+@main.command()
 @click.argument("job", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object for a job, an array for the list.")
 @click.option("-n", "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Jobs listed at most.")

@@ -72,7 +72,7 @@ def _font() -> str:
     from bhiv import fonts
 
     fonts.check_coverage("Aa अ Я Ω", "the sample")
-    return "FiraGO writes Latin, Devanagari, Cyrillic, Greek, Arabic, Hebrew and Thai"
+    return "FiraGO writes Latin, Devanagari, Cyrillic, Greek, Arabic, Hebrew and Thai; installed fonts write the rest"
 
 
 def _folders(settings: Settings) -> Iterator[Finding]:

@@ -6,8 +6,10 @@ import secrets
 import shutil
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from unicodedata import category
 
 from bhiv.bucket import Bucket
@@ -61,14 +63,14 @@ def name_of(topic: str) -> str:
     return "-".join(words)[:_MOST_NAME].rstrip("-") or "video"
 
 
-def check_target(target: Path) -> None:
+def check_target(target: Path, suffixes: tuple[str, ...] = (".mp4",), form: str = "a video is written as MP4") -> None:
     """Refuse a target that could not be written, before any work is done for it.
 
     Raises:
-        InputRefused: it is a folder, has another suffix than .mp4, or its folder can't be written.
+        InputRefused: it is a folder, has none of the suffixes, or its folder can't be written.
     """
-    if target.suffix.lower() != ".mp4":
-        raise InputRefused(f"{target}: a video is written as MP4; give a name that ends in .mp4")
+    if target.suffix.lower() not in suffixes:
+        raise InputRefused(f"{target}: {form}; give a name that ends in {' or '.join(suffixes)}")
     if target.is_dir():
         raise InputRefused(f"{target} is a folder; give the name of a file in it")
     folder = next(parent for parent in target.absolute().parents if parent.exists())
@@ -82,18 +84,30 @@ def write_copy(source: Path, target: Path) -> None:
     Raises:
         DiskFull, StorageError: nothing was changed.
     """
+    with _replacing(target, f"; the video is kept in {source}") as file, source.open("rb") as content:
+        shutil.copyfileobj(content, file, 1 << 20)
+
+
+def write_whole(data: bytes, target: Path) -> None:
+    """Write a file so that `target` is at any moment the old one or the whole new one; raises as `write_copy` does."""
+    with _replacing(target, "") as file:
+        file.write(data)
+
+
+@contextmanager
+def _replacing(target: Path, comfort: str) -> Iterator[IO[bytes]]:
     unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with source.open("rb") as content, unfinished.open("xb") as file:
-            shutil.copyfileobj(content, file, 1 << 20)
+        with unfinished.open("xb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(target)
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise DiskFull(f"the disk is full: {target} was not written; the video is kept in {source}") from error
-        raise StorageError(f"{target} can't be written ({error.strerror}); the video is kept in {source}") from error
+            raise DiskFull(f"the disk is full: {target} was not written{comfort}") from error
+        raise StorageError(f"{target} can't be written ({error.strerror}){comfort}") from error
     finally:
         unfinished.unlink(missing_ok=True)
 

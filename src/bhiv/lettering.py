@@ -13,7 +13,7 @@ import uharfbuzz as hb  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from bhiv.bidi import script, visual_runs
-from bhiv.fonts import Weight, font_bytes
+from bhiv.fonts import FAMILY, Weight, face_of, family_runs, font_bytes, is_packaged, is_seen
 
 #: FiraGO's font units to the em.
 _UNITS = 1000
@@ -25,18 +25,26 @@ _SIGNS = 0.95
 _TALL = frozenset({"Deva", "Thai", "Arab"})
 _BLANK = re.compile(r"[ \t\r\f\v\u200b]+")
 _ELLIPSIS = "…"
+#: From this weight on a font is bold.
+_BOLD = 600
+#: What makes a bold of a regular font, in ems.
+_THICKER = 0.034
 #: How far text may shrink before words are left out.
 _LEAST = 0.4
 
 
 @dataclass(frozen=True)
 class Glyph:
-    """One drawn form; `x` and `y` from the line's origin in font units, `cluster` the index of its first character."""
+    """One drawn form of a family; `x` and `y` from the line's origin in font units.
+
+    `cluster` is the index of its first character.
+    """
 
     gid: int
     x: int
     y: int
     cluster: int
+    family: str = FAMILY
 
 
 @dataclass(frozen=True)
@@ -102,23 +110,31 @@ def shape(text: str, weight: Weight, language: str = "en") -> Line:
     glyphs: list[Glyph] = []
     pen = 0
     for start, part, backwards in visual_runs(text):
-        buffer = hb.Buffer()
-        buffer.add_str(part)
-        buffer.guess_segment_properties()
-        buffer.direction = "rtl" if backwards else "ltr"
-        buffer.language = language
-        hb.shape(_font(weight), buffer)
-        for info, position in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True):
-            x, y = pen + position.x_offset, position.y_offset
-            glyphs.append(Glyph(info.codepoint, x, y, start + info.cluster))
-            pen += position.x_advance
+        pieces = list(family_runs(part))
+        for offset, piece, family in reversed(pieces) if backwards else pieces:
+            buffer = hb.Buffer()
+            buffer.add_str(piece)
+            buffer.guess_segment_properties()
+            buffer.direction = "rtl" if backwards else "ltr"
+            buffer.language = language
+            font = _font(family, weight)
+            hb.shape(font, buffer)
+            unit = _UNITS / font.face.upem
+            for info, position in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True):
+                x, y = pen + round(position.x_offset * unit), round(position.y_offset * unit)
+                glyphs.append(Glyph(info.codepoint, x, y, start + offset + info.cluster, family))
+                pen += round(position.x_advance * unit)
     return Line(tuple(glyphs), pen)
 
 
 def raster(text: str, weight: Weight, size: float, language: str = "en") -> Mask:
     """Draw one line at `size` pixels to the em."""
-    font = _font(weight)
-    return raster_glyphs(font, [(g.gid, g.x, g.y) for g in shape(text, weight, language).glyphs], size)
+    placed = size / _UNITS
+    pen = hb.RasterDraw()
+    for glyph in shape(text, weight, language).glyphs:
+        font = _font(glyph.family, weight)
+        _draw(pen, font, glyph.gid, size / font.face.upem, glyph.x * placed, glyph.y * placed)
+    return _mask(pen)
 
 
 def raster_glyphs(font: hb.Font, glyphs: list[tuple[int, int, int]], size: float) -> Mask:
@@ -126,8 +142,16 @@ def raster_glyphs(font: hb.Font, glyphs: list[tuple[int, int, int]], size: float
     scale = size / font.face.upem
     pen = hb.RasterDraw()
     for gid, x, y in glyphs:
-        pen.transform = (scale, 0, 0, scale, x * scale, y * scale)
-        pen.draw_glyph(font, gid)
+        _draw(pen, font, gid, scale, x * scale, y * scale)
+    return _mask(pen)
+
+
+def _draw(pen: hb.RasterDraw, font: hb.Font, gid: int, scale: float, x: float, y: float) -> None:
+    pen.transform = (scale, 0, 0, scale, x, y)
+    pen.draw_glyph(font, gid)
+
+
+def _mask(pen: hb.RasterDraw) -> Mask:
     image = pen.render()
     box = image.extents
     if not box.width or not box.height:
@@ -230,9 +254,29 @@ def _cut(word: str, weight: Weight, ems: float, language: str) -> str:
 
 
 def _is_tall(text: str) -> bool:
-    return not _TALL.isdisjoint(map(script, text))
+    if not _TALL.isdisjoint(map(script, text)):
+        return True
+    # Most scripts that FiraGO lacks build above and below the line.
+    return any(is_seen(character) and not is_packaged(character) for character in set(text))
+
+
+def _font(family: str, weight: Weight) -> hb.Font:
+    face = face_of(family, weight)
+    return (
+        _packaged(weight)
+        if face is None
+        else _system(str(face.path), face.index, weight == "bold" and face.weight < _BOLD)
+    )
 
 
 @lru_cache(maxsize=2)
-def _font(weight: Weight) -> hb.Font:
+def _packaged(weight: Weight) -> hb.Font:
     return hb.Font(hb.Face(hb.Blob(font_bytes(weight))))
+
+
+@lru_cache(maxsize=32)
+def _system(path: str, index: int, thicker: bool) -> hb.Font:
+    font = hb.Font(hb.Face(hb.Blob.from_file_path(path), index))
+    if thicker:
+        font.synthetic_bold = (_THICKER, _THICKER, False)
+    return font

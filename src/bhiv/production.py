@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from bhiv import captions, ffmpeg, pictures, timeline
+from bhiv import captions, ffmpeg, fonts, pictures, timeline
 from bhiv.bucket import Artifact
 from bhiv.cache import Made, Step, find, recall
 from bhiv.captions import Cue
@@ -69,7 +69,7 @@ class Captioned(Contract):
     frames: Frames
 
 
-PICTURE = Step("picture", 1, "images", Drawn)
+PICTURE = Step("picture", 2, "images", Drawn)
 NARRATION = Step("narration", 1, "audio", Narrated)
 CAPTIONS = Step("captions", 1, "clips", Captioned)
 GATE = Step("gate", 1, "videos", gate.Verdict)
@@ -80,7 +80,7 @@ _ESPEAK = f"espeakng-loader {version('espeakng-loader')}"
 
 def make_picture(workplace: Workplace, run: str, brief: Brief) -> Made[Drawn]:
     """Draw a scene's picture."""
-    key = PICTURE.key(brief)
+    key = PICTURE.key(brief, fonts.identity(brief.model_dump_json()))
 
     def make() -> Drawn:
         with workplace.folder(run, "picture") as folder:
@@ -178,7 +178,8 @@ def make_captions(
 ) -> Made[Captioned]:
     """Set a scene's captions and length."""
     spoken = narrated.spoken
-    key = CAPTIONS.key(captions.VERSION, spoken, scene.duration_seconds, style, frame)
+    lettered = fonts.identity("".join(word.text for word in spoken.words))
+    key = CAPTIONS.key(captions.VERSION, spoken, scene.duration_seconds, style, frame, lettered)
 
     def make() -> Captioned:
         cues = captions.make_cues(spoken.words, captions.line_length(frame.width, frame.height))
@@ -200,12 +201,14 @@ def make_clip(
         move=move,
         frames=captioned.frames,
         subtitles=captioned.subtitles,
+        fonts=fonts.identity(captioned.subtitles),
         encoder=" ".join([ffmpeg.VERSION, *clip.encoder_arguments(frame.quality, frame.fps)]),
         **frame.model_dump(),
     )
     key = clip.STEP.key(spec)
 
     def make() -> clip.Clip:
+        fonts.provide(workplace.fonts, captioned.subtitles)
         with workplace.folder(run, "clip") as folder:
             file = clip.encode(
                 spec, workplace.bucket.fetch(drawn.image), folder, workplace.fonts, workplace.stall_seconds

@@ -192,6 +192,7 @@ def check_request(request: RenderRequest, settings: Settings) -> None:
     # The words aren't there yet; all that is beside them is.
     plan = check_plan({"title": "A topic"} | options | {"language": language, "scenes": [{"duration_seconds": 1}]})
     choose_voices(plan.voice, language, settings)
+    fonts.look_in(settings.font_dirs, settings.home)
     fonts.check_coverage(plan.title, "the title")
 
 
@@ -230,6 +231,7 @@ def _check(plan: RenderPlan, script: str | None, settings: Settings) -> None:
     check_language("\n".join(said), plan.language)
     choose_voices(plan.voice, plan.language, settings)
     read_lexicon(settings.lexicon_file)
+    fonts.look_in(settings.font_dirs, settings.home)
     fonts.check_coverage(plan.title, "the title")
     if script is not None:
         fonts.check_coverage(script, "the script")

@@ -88,6 +88,9 @@ class Settings(BaseSettings):
         le=256,
         description="How many scenes are encoded at once; the number of cores.",
     )
+    font_dirs: Annotated[tuple[Path, ...] | None, NoDecode] = Field(
+        None, description="Folders of fonts for scripts that FiraGO lacks, /a,/b; none: where the system keeps them."
+    )
     stall_seconds: float = Field(
         120,
         gt=0,
@@ -188,6 +191,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()
+
+    @field_validator("font_dirs", mode="before")
+    @classmethod
+    def _folders(cls, given: object) -> object:
+        return (
+            tuple(Path(part.strip()) for part in given.split(",") if part.strip()) if isinstance(given, str) else given
+        )
 
     @field_validator("allowed_hosts", "callback_secrets", "ingest_secrets", "voices", "pictures", mode="before")
     @classmethod

@@ -44,6 +44,7 @@ class Workplace:
 
 def open_workplace(settings: Settings) -> Workplace:
     """Return the workplace that the settings describe; writes the fonts on the first use of a home."""
+    fonts.look_in(settings.font_dirs, settings.home)
     return Workplace(
         bucket=open_bucket(settings),
         runs=settings.home / "work",

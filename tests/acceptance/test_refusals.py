@@ -36,6 +36,7 @@ REFUSED: list[tuple[str, str, bytes, tuple[str, ...], str]] = [
     ("Hindi said to be English", "a.txt", "नमस्ते दुनिया।".encode(), ("--language", "en"), "--language hi"),
     ("no voice for the language", "a.txt", b"Hello there.", ("--language", "zz"), "zz"),
     ("no font", "a.txt", "Hello there.\n\nA cat 猫 sat.".encode(), (), "line 3"),
+    ("a script without a font", "a.txt", "ஒரு குளம்.".encode(), (), "apt install fonts-lohit-taml"),
     ("no font in a plan", "a.json", plan(scenes=[SCENE, {"narration": "A cat 猫 sat."}]), (), "scenes.1"),
     ("wrong pause", "a.txt", b"Hello.\n\nWait [pause forever] here.", (), "line 3"),
     ("music", "a.txt", b"Hello.\n\n[music: a raga]\n\nThere.", (), "line 3"),

@@ -11,8 +11,8 @@ from PIL import Image
 import bhiv.pictures
 from bhiv.errors import FontError, StorageError
 from bhiv.pictures import Brief, brief_scenes, draw, save
-from bhiv.pictures.brief import LOTUS_STAGES, LayoutName, Motif, PaletteName
-from bhiv.pictures.drawing import LAYOUTS, lay_out
+from bhiv.pictures.brief import LOTUS_STAGES, Item, LayoutName, Motif, PaletteName
+from bhiv.pictures.drawing import LAYOUTS, compose, draw_depths, lay_out
 from bhiv.pictures.icons import has_icon, icon
 from bhiv.pictures.palette import GAMMA, contrast, luminance, palettes
 from bhiv.pictures.reading import Figure, count, phrase, quotation, vocabulary
@@ -36,6 +36,9 @@ MIXED = (
     "सूर्य का प्रकाश हम तक 8 मिनट 20 सेकंड में पहुँचता है।",
     "नदी के किनारे एक गाँव था।",
     "The old city slept under the stars.",
+    "In 1957 Sputnik circled the Earth. In 1969 people walked on the Moon.",
+    "The market sells mangoes, fresh coconuts and sweet lime in summer.",
+    "Unlike coal, sunlight costs nothing.",
 )
 TEXTS: dict[str, dict[str, object]] = {
     "title": {"headline": "The Lotus and the Mud"},
@@ -49,6 +52,30 @@ TEXTS: dict[str, dict[str, object]] = {
     "quote": {"quote": "क्षमा ही वीरों का सच्चा आभूषण है।", "source": "एक गुरु", "quoted": True, "language": "hi"},
     "landscape": {"headline": "Above the clouds", "motif": "mountains"},
     "lotus": {"headline": "कमल खिल उठा", "motif": "bloom", "details": ("temple",)},
+    "devotion": {"headline": "दीपों का पर्व", "motif": "lamp", "language": "hi"},
+    "list": {
+        "headline": "A good soil holds three things",
+        "items": (
+            Item(text="Sand", icon="grain"),
+            Item(text="Silt, as fine as flour", icon="water"),
+            Item(text="Clay"),
+        ),
+    },
+    "comparison": {
+        "items": (Item(text="The rain is late", icon="weather-pouring"), Item(text="The farmers wait", icon="barley")),
+        "follow": "but",
+        "headline": "This year",
+    },
+    "timeline": {
+        "headline": "The way to the Moon",
+        "items": (
+            Item(label="1957", text="Sputnik circled the Earth"),
+            Item(label="1961", text="Gagarin followed"),
+            Item(label="1969", text="People walked on the Moon"),
+        ),
+    },
+    "chapter": {"headline": "A very slow start", "kicker": "How Sunlight Reaches You", "motif": "sunrise"},
+    "end": {"headline": "Thank you", "items": (Item(text="Written by Asha"), Item(text="Read by a friend"))},
 }
 LAYOUT_NAMES = sorted(get_args(LayoutName))
 PLACES = sorted(set(get_args(Motif)) - {""})
@@ -68,8 +95,8 @@ def without_text(brief: Brief) -> Brief:
     return brief.model_copy(update={"headline": "", "kicker": "", "lead": "", "follow": "", "quote": "", "source": ""})
 
 
-def test_the_package_offers_four_names() -> None:
-    assert bhiv.pictures.__all__ == ["Brief", "brief_scenes", "draw", "save"]
+def test_the_package_offers_seven_names() -> None:
+    assert bhiv.pictures.__all__ == ["Brief", "brief_scenes", "compose", "contact_sheet", "draw", "draw_depths", "save"]
 
 
 # What is drawn.
@@ -273,6 +300,7 @@ def test_every_drawn_word_comes_from_the_script() -> None:
         known = f"{plan.title} {scene.narration}".casefold()
         drawn = [brief.headline, brief.kicker, brief.lead, brief.follow, brief.quote, brief.source]
         drawn += [part for figure in brief.figures for part in (figure.value, figure.unit)]
+        drawn += [part for item in brief.items for part in (item.label, item.text)]
         for text in drawn:
             assert text.rstrip("…").casefold() in known
 
@@ -301,7 +329,62 @@ def test_a_scene_title_is_shown() -> None:
     plan = RenderPlan(title="T", scenes=(Scene(narration="x"), Scene(narration="The sea was calm.", title="Day one")))
     brief = brief_scenes(plan, *WIDE)[1]
 
-    assert (brief.layout, brief.motif, brief.headline) == ("landscape", "sea", "Day one")
+    assert (brief.layout, brief.motif, brief.headline) == ("chapter", "sea", "Day one")
+
+
+@pytest.mark.parametrize(
+    ("narration", "layout"),
+    [
+        ("We need water, light and air to live.", "list"),
+        ("खेत को चार चीज़ें चाहिए: बीज, पानी, खाद और मेहनत।", "list"),
+        ("Unlike coal, sunlight costs nothing.", "comparison"),
+        ("गाँव छोटा है, लेकिन दिल बड़ा है।", "landscape"),  # a place is rather shown than two clauses
+        ("दिन छोटा है, लेकिन दिल बड़ा है।", "comparison"),
+        ("In 1957 Sputnik circled the Earth. In 1969 people walked on the Moon.", "timeline"),
+        ("पहले बीज बोओ। फिर पानी दो। अंत में फसल काटो।", "timeline"),
+        ("The monsoon has come.", "landscape"),
+        ("She lit a diya at the door.", "devotion"),
+        ("सबने मिलकर भजन गाया।", "devotion"),
+    ],
+)
+def test_the_form_of_the_words_chooses_the_layout(narration: str, layout: str) -> None:
+    assert brief_scenes(story("Welcome.", narration, title="Any"), *WIDE)[1].layout == layout
+
+
+@pytest.mark.parametrize(
+    ("words", "motif"),
+    [
+        ("It rained on the roofs; the monsoon had come.", "rain"),
+        ("The caravan crossed the dunes.", "desert"),
+        ("रेगिस्तान में कारवाँ चला।", "desert"),
+        ("A comet in outer space.", "space"),
+        ("मंदिर की घंटी बजी।", "temple"),
+        ("दीपक जल उठा।", "lamp"),
+        ("A garland of marigolds.", "flower"),
+    ],
+)
+def test_a_place_or_thing_that_is_named_is_shown(words: str, motif: str) -> None:
+    assert brief_scenes(story("Welcome.", words, title="Any"), *WIDE)[1].motif == motif
+
+
+def test_only_a_last_scene_that_says_so_is_an_end_card() -> None:
+    def last(*scenes: Scene) -> Brief:
+        return brief_scenes(RenderPlan(title="T", scenes=(Scene(narration="x"), *scenes)), *WIDE)[-1]
+
+    credited = last(Scene(title="Thank you", narration="Written by Asha Rao\nRead by a friend"))
+
+    assert (credited.layout, credited.headline) == ("end", "Thank you")
+    assert [item.text for item in credited.items] == ["Written by Asha Rao", "Read by a friend"]
+    assert last(Scene(narration="समाप्त।")).layout == "end"
+    assert last(Scene(narration="The sea was calm.")).layout != "end"
+    assert last(Scene(narration="The end."), Scene(narration="The sea was calm.")).layout != "end"
+
+
+def test_a_list_keeps_the_words_that_say_what_it_lists() -> None:
+    scene = Scene(title="What comes back", narration="It is reflected, by clouds, by ice and by snow.")
+    brief = brief_scenes(RenderPlan(title="T", scenes=(Scene(narration="x"), scene)), *WIDE)[1]
+
+    assert (brief.kicker, brief.headline) == ("What comes back", "It is reflected")
 
 
 def test_a_picture_prompt_decides_before_the_narration() -> None:
@@ -362,3 +445,36 @@ def test_every_icon_and_motif_of_the_vocabulary_exists() -> None:
 def test_a_brief_refuses_what_it_does_not_know() -> None:
     with pytest.raises(ValueError, match="extra"):
         Brief.model_validate({"layout": "title", "palette": "dawn", "width": 320, "height": 180, "time": "now"})
+
+
+# Depths, for a camera that moves past them.
+
+
+@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+def test_depths_laid_over_each_other_are_the_picture(layout: str) -> None:
+    brief = sample(layout)
+    parts = draw_depths(brief)
+
+    again = compose(parts, [(0, 0)] * len(parts)).astype(int)
+    assert np.abs(again - draw(brief)).max() <= 2
+
+
+@pytest.mark.parametrize("motif", PLACES)
+def test_a_place_has_a_far_and_a_near_part(motif: str) -> None:
+    parts = draw_depths(sample("landscape", motif=motif, headline=""))
+
+    assert len(parts) >= 2
+    assert parts[0].cover.min() == 1  # nothing shows through the farthest
+    assert parts[-1].cover.min() < 0.01
+
+
+def test_a_part_that_moves_leaves_no_hole_and_the_others_alone() -> None:
+    parts = draw_depths(sample("landscape", motif="mountains", headline="", palette="dawn"))
+    still = compose(parts, [(0, 0)] * len(parts)).astype(int)
+    moved = compose(parts, [(0, 0)] * (len(parts) - 1) + [(6, 0)]).astype(int)
+
+    change = np.abs(moved - still).max(axis=2)
+    untouched = cv2.erode((parts[-1].cover == 0).astype(np.uint8), np.ones((1, 21), np.uint8)) == 1
+    assert change.max() > 20
+    assert change[untouched].max() <= 2
+    assert moved.min(axis=2)[still.min(axis=2) > 60].min() > 10

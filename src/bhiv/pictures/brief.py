@@ -1,35 +1,43 @@
 """Briefs: what each scene's picture shows, chosen from the scene's own words."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, get_args
 
 from pydantic import Field
 
+from bhiv.pictures.discourse import Sides, is_ending, listing, milestones, sides
 from bhiv.pictures.icons import has_icon
 from bhiv.pictures.reading import (
     Figure,
     count,
     first_named,
+    forms,
     is_listed,
     named,
     phrase,
     plain,
     quotation,
+    shortened,
     statement,
     words,
 )
 from bhiv.plan import Contract, RenderPlan, Scene, Style
 
-LayoutName = Literal["title", "headline", "number", "quote", "landscape", "lotus"]
+LayoutName = Literal[
+    "title", "headline", "number", "quote", "landscape", "lotus", "devotion", "list", "comparison", "timeline",
+    "chapter", "end",
+]  # fmt: skip
 PaletteName = Literal["dawn", "dusk", "night", "ocean", "forest", "ember", "lotus", "slate"]
 Motif = Literal[
-    "", "mountains", "sunrise", "night", "sea", "forest", "river", "city", "hills",
-    "seed", "sprout", "stem", "bud", "half", "bloom",
+    "", "mountains", "sunrise", "night", "sea", "forest", "river", "city", "hills", "rain",
+    "desert", "space", "temple", "lamp", "flower", "seed", "sprout", "stem", "bud", "half", "bloom",
 ]  # fmt: skip
 
 #: The motifs of a lotus's life; the others are places, the empty one is a plain backdrop.
 LOTUS_STAGES = frozenset({"seed", "sprout", "stem", "bud", "half", "bloom"})
+#: Motifs that devotional texts are given.
+DEVOTIONAL = frozenset({"lamp", "flower"})
 
 #: The light that suits a motif, where the text tells no mood.
 _LIGHT: dict[str, PaletteName] = {
@@ -41,6 +49,12 @@ _LIGHT: dict[str, PaletteName] = {
     "river": "forest",
     "city": "dusk",
     "hills": "ember",
+    "rain": "ocean",
+    "desert": "ember",
+    "space": "night",
+    "temple": "dusk",
+    "lamp": "ember",
+    "flower": "lotus",
     "seed": "ocean",
     "sprout": "ocean",
     "stem": "ocean",
@@ -54,7 +68,19 @@ _HOURLY = frozenset({"night", "dawn", "dusk"})
 #: Where no hour is seen.
 _UNDER_WATER = frozenset({"seed", "sprout", "stem"})
 #: Places that any mood suits.
-_ANY_LIGHT = frozenset({"mountains", "city", "hills"})
+_ANY_LIGHT = frozenset({"mountains", "city", "hills", "temple", "lamp", "flower"})
+#: Words between two clauses that need not be two sides.
+_JOINTS = frozenset({"but", "yet", "while", "लेकिन", "मगर", "किंतु", "किन्तु", "परंतु", "परन्तु", "पर"})
+#: Layouts of which two may follow each other, when their motifs differ.
+_PLACES = frozenset({"landscape", "lotus", "devotion"})
+
+
+class Item(Contract):
+    """One of several things in a picture."""
+
+    label: str = Field("", description="The date or step that it belongs to.")
+    text: str
+    icon: str = Field("", description="Name of a Material Design icon.")
 
 
 class Brief(Contract):
@@ -70,6 +96,7 @@ class Brief(Contract):
     lead: str = Field("", description="The sentence up to the number.")
     figures: tuple[Figure, ...] = ()
     follow: str = Field("", description="The sentence after the number.")
+    items: tuple[Item, ...] = Field((), description="What a list, two sides, a line of time or credits hold.")
     quote: str = Field("", description="Words to set large; its newlines stay.")
     source: str = Field("", description="Who said it.")
     quoted: bool = Field(False, description="Whether the words stand in quotation marks.")
@@ -82,9 +109,10 @@ class Brief(Contract):
 def brief_scenes(plan: RenderPlan, width: int, height: int) -> tuple[Brief, ...]:
     """Choose a picture of this size in pixels for every scene of the plan.
 
-    The first is the title. Nothing is shown that the scene's words don't say. Neighbours differ in layout, or in motif
-    where both are places. Scenes with an even index choose freely and those between them choose something else, so a
-    changed scene changes no briefs but its own and its neighbours', unless it was the only one to name the lotus.
+    The first is the title, the last an end card when it says so. Nothing is shown that the scene's words don't say.
+    Neighbours differ in layout, or in motif where both are places. Scenes with an even index choose freely and those
+    between them choose something else, so a changed scene changes no briefs but its own and its neighbours',
+    unless it was the only one to name the lotus.
     """
     has_lotus = any("lotus" in named(text, "subject") for text in (plan.title, *map(_said, plan.scenes)))
     told = [_offers(plan, scene, has_lotus, width, height) for scene in plan.scenes]
@@ -94,13 +122,15 @@ def brief_scenes(plan: RenderPlan, width: int, height: int) -> tuple[Brief, ...]
         chosen[index] = next(
             (offer for offer in told[index] if not any(_alike(offer, other) for other in neighbours)), told[index][0]
         )
+    if chosen[-1].layout == "end":  # a video ends in the colours that it began with
+        chosen[-1] = chosen[-1].model_copy(update={"palette": chosen[0].palette})
     return tuple(chosen)
 
 
 def _alike(first: Brief, second: Brief) -> bool:
-    if first.motif and second.motif:
-        return first.motif == second.motif
-    return first.layout == second.layout
+    if first.motif and first.motif == second.motif:
+        return True
+    return first.layout == second.layout and first.layout not in _PLACES
 
 
 def _title(plan: RenderPlan, has_lotus: bool, width: int, height: int) -> Brief:
@@ -130,22 +160,96 @@ def _offers(plan: RenderPlan, scene: Scene, has_lotus: bool, width: int, height:
         layout="headline", palette=_palette(plan, said, ""), language=plan.language, seed=_seed(said), width=width,
         height=height,
     )  # fmt: skip
-    offers: list[Brief] = []
-    if not heading and (struck := count(spoken)):
-        told = {"lead": struck.lead, "figures": struck.figures, "follow": struck.follow}
-        offers.append(common.model_copy(update={"layout": "number", "icon": _icon(said), **told}))
-    if not heading and (quoted := quotation(spoken)):
-        offers.append(_quote(common, quoted.text, quoted.source, quoted.marked))
+    offers = [*_endings(plan, scene, common, heading, spoken), *_built(common, spoken, heading)]
+    if heading:
+        offers.append(_chapter(plan, common, said, motif, heading))
+    else:
+        offers += _struck(common, said, spoken)
     if motif:
         offers.append(_place(plan, common, said, motif, heading))
+    if not heading and (compared := sides(spoken)):
+        offers.append(_compared(common, compared, ""))
     headline = heading or phrase(spoken) or phrase(said) or plan.title
-    kicker = plan.title if len(plan.title) <= 44 and plan.title != headline else ""
+    kicker = _kicker(plan, headline)
     offers.append(
         common.model_copy(update={"headline": headline, "kicker": kicker, "icon": _icon(headline) or _icon(said)})
     )
     offers.append(_quote(common, heading or statement(spoken) or headline, "", marked=False))
     spare: Motif = "hills" if motif != "hills" else "mountains"
     return [*offers, _place(plan, common, said, spare, heading)]
+
+
+def _kicker(plan: RenderPlan, headline: str) -> str:
+    return plan.title if len(plan.title) <= 44 and plan.title != headline else ""
+
+
+def _endings(plan: RenderPlan, scene: Scene, common: Brief, heading: str, spoken: str) -> Sequence[Brief]:
+    """Return the end card, when this is the last scene and says by its heading, or by all its words, that it is."""
+    if scene is not plan.scenes[-1] or not is_ending(heading or spoken):
+        return ()
+    lines = [shortened(line, 8) for line in spoken.split("\n") if line] if heading else []
+    if is_ending(" ".join(lines)) or any(line.endswith("…") for line in lines):
+        lines = []
+    headline = (heading or spoken).rstrip(".!।")
+    return (common.model_copy(update={"layout": "end", "headline": headline, "items": _items(lines, icons=False)}),)
+
+
+def _built(common: Brief, spoken: str, heading: str) -> Iterator[Brief]:
+    """Yield what the text's own form asks for: a line of time, a list, two sides that it names as such."""
+    if stones := milestones(spoken):
+        items = tuple(Item(label=stone.when, text=stone.what) for stone in stones)
+        yield common.model_copy(update={"layout": "timeline", "items": items, "headline": heading})
+    if listed := listing(spoken):
+        lead = listed.lead if len(words(listed.lead)) > 1 else ""
+        # The words before a list say what it lists, which the scene's title need not do.
+        told = {
+            "items": _items(listed.items, icons=True),
+            "headline": lead or heading,
+            "kicker": heading if lead else "",
+        }
+        yield common.model_copy(update={"layout": "list", **told})
+    if (compared := sides(spoken)) and compared.word and compared.word.casefold() not in _JOINTS:
+        yield _compared(common, compared, heading)
+
+
+def _items(texts: Iterable[str], *, icons: bool) -> tuple[Item, ...]:
+    items: list[Item] = []
+    for text in texts:
+        name = _icon(text) if icons else ""
+        # The same sign twice says nothing of what differs.
+        items.append(Item(text=text, icon="" if any(name == item.icon for item in items) else name))
+    return tuple(items)
+
+
+def _compared(common: Brief, compared: Sides, heading: str) -> Brief:
+    word = compared.word if len(compared.word) <= 9 else ""
+    items = _items((compared.first, compared.second), icons=True)
+    if not all(item.icon for item in items):
+        items = tuple(item.model_copy(update={"icon": ""}) for item in items)
+    joint = word if not compared.leads_on else ""
+    return common.model_copy(update={"layout": "comparison", "items": items, "follow": joint, "headline": heading})
+
+
+def _chapter(plan: RenderPlan, common: Brief, said: str, motif: Motif, heading: str) -> Brief:
+    return common.model_copy(
+        update={
+            "layout": "chapter",
+            "palette": _palette(plan, said, motif),
+            "motif": motif,
+            "details": ("temple",) if _has_temple(said) else (),
+            "icon": "" if motif else _icon(heading) or _icon(said),
+            "kicker": _kicker(plan, heading),
+            "headline": heading,
+        }
+    )
+
+
+def _struck(common: Brief, said: str, spoken: str) -> Iterator[Brief]:
+    if struck := count(spoken):
+        told = {"lead": struck.lead, "figures": struck.figures, "follow": struck.follow}
+        yield common.model_copy(update={"layout": "number", "icon": _icon(said), **told})
+    if quoted := quotation(spoken):
+        yield _quote(common, quoted.text, quoted.source, quoted.marked)
 
 
 def _quote(common: Brief, text: str, source: str, marked: bool) -> Brief:
@@ -155,13 +259,17 @@ def _quote(common: Brief, text: str, source: str, marked: bool) -> Brief:
 def _place(plan: RenderPlan, common: Brief, said: str, motif: Motif, heading: str) -> Brief:
     return common.model_copy(
         update={
-            "layout": "lotus" if motif in LOTUS_STAGES else "landscape",
+            "layout": _scenic(motif),
             "palette": _palette(plan, said, motif),
             "motif": motif,
             "details": ("temple",) if _has_temple(said) else (),
             "headline": heading,
         }
     )
+
+
+def _scenic(motif: str) -> LayoutName:
+    return "lotus" if motif in LOTUS_STAGES else "devotion" if motif in DEVOTIONAL else "landscape"
 
 
 def _said(scene: Scene) -> str:
@@ -179,8 +287,8 @@ def _motif(text: str, has_lotus: bool) -> Motif:
         if "lotus" in named(text, "subject"):
             return "bloom"
     # A sea at dawn is a sea, in dawn's colours; only where no place is named is the hour itself the picture.
-    place = min(first_named(text, "places"), key=_HOURS.__contains__, default="")
-    return _motif_named(place)
+    places = first_named(text, "places") or first_named(text, "devotion")
+    return _motif_named(min(places, key=_HOURS.__contains__, default=""))
 
 
 def _motif_named(name: str) -> Motif:
@@ -221,8 +329,10 @@ def _icon(text: str) -> str:
         meant = first_named(word, "icons")
         if meant:
             return meant[0]
-        if len(word) > 2 and has_icon(word) and not is_listed(word, "stop") and not is_listed(word, "not_icons"):
-            return word
+        if len(word) > 2 and not is_listed(word, "stop") and not is_listed(word, "not_icons"):
+            drawn = next((form for form in forms(word) if has_icon(form)), "")
+            if drawn:
+                return drawn
     return ""
 
 

@@ -3,6 +3,7 @@
 What is soft is computed at an eighth of the size and enlarged; only edges are computed at full size.
 """
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, cast
@@ -43,12 +44,29 @@ class Box(NamedTuple):
         return self.bottom - self.top
 
 
-class Canvas:
-    """Height x width x 3 of linear light, with the marks that say where text was written."""
+class Depth(NamedTuple):
+    """What lies at one distance: linear light, height x width x 3, and how much of what is behind it covers, 0 to 1.
 
-    def __init__(self, width: int, height: int) -> None:
+    The light has its cover in it already: over a background it gives `light + (1 - cover) * background`.
+    """
+
+    light: Field
+    cover: Field
+
+
+class Canvas:
+    """Height x width x 3 of linear light, with the marks that say where text was written.
+
+    A layered one also keeps what was drawn between calls of `deepen` apart, for a camera that moves past it; that takes
+    as much memory again for each.
+    """
+
+    def __init__(self, width: int, height: int, *, layered: bool = False) -> None:
         self.width = width
         self.height = height
+        self._depths: list[Depth] = []
+        self._cover = np.zeros((height, width), np.float32) if layered else None
+        self._behind = np.zeros((height, width, 3), np.float32) if layered else None
         self.light: Field = np.zeros((height, width, 3), np.float32)
         #: Where text was written and in which colour.
         self.inscribed: list[tuple[Box, Colour]] = []
@@ -75,17 +93,49 @@ class Canvas:
         y = ((np.arange(rows) + 0.5) / rows).astype(np.float32)
         return x[None, :], y[:, None]
 
+    def deepen(self) -> None:
+        """Say that what was drawn since the last time lies behind what comes; costs nothing unless it is layered."""
+        if self._cover is None or self._behind is None or not np.any(self.light != self._behind):
+            return
+        light = self.light - (1 - self._cover)[..., None] * self._behind
+        self._depths.append(Depth(np.maximum(light, 0), self._cover))
+        self._behind, self._cover = self.light.copy(), np.zeros_like(self._cover)
+
+    def depths(self) -> tuple[Depth, ...]:
+        """Return what was drawn, the farthest first; only a layered canvas has any."""
+        self.deepen()
+        return tuple(self._depths)
+
+    def replace(self, top: int, field: Field) -> None:
+        """Put a picture as wide as the canvas over everything from a row on."""
+        self.light[top:] = field
+        if self._cover is not None:
+            self._cover[top:] = 1
+
+    def mirror(self) -> None:
+        """Turn everything round from left to right."""
+        self.light = np.ascontiguousarray(self.light[:, ::-1])
+        if self._cover is not None and self._behind is not None:
+            self._cover, self._behind = self._cover[:, ::-1].copy(), self._behind[:, ::-1].copy()
+            self._depths = [Depth(one.light[:, ::-1].copy(), one.cover[:, ::-1].copy()) for one in self._depths]
+
+    def _covered(self, here: tuple[slice, slice], share: Field) -> None:
+        if self._cover is not None:
+            self._cover[here] = 1 - (1 - self._cover[here]) * (1 - share)
+
     def enlarge(self, field: Field) -> Field:
         """Return a coarse field at full size."""
         return _resized(field, self.width, self.height)
 
     def cover(self, field: Field) -> None:
         """Put a coarse field of colours over everything."""
-        self.light = self.enlarge(field)
+        self.replace(0, self.enlarge(field))
 
     def dim(self, field: Field) -> None:
         """Multiply the light by a coarse field of factors."""
-        cv2.multiply(self.light, cv2.merge([self.enlarge(field)] * 3), dst=self.light)
+        factor = self.enlarge(field)
+        cv2.multiply(self.light, cv2.merge([factor] * 3), dst=self.light)
+        self._covered((slice(None), slice(None)), 1 - factor)
 
     def blend(self, mask: NDArray[np.uint8] | Field, left: float, top: float, tint: Colour | Field) -> None:
         """Lay a colour, or a picture of the mask's size, over the canvas where the mask (0-255 or 0.0-1.0) says so.
@@ -97,7 +147,7 @@ class Canvas:
             return
         here, there = window
         part = mask[there]
-        share = part.astype(np.float32) / np.float32(255) if part.dtype == np.uint8 else part
+        share = np.asarray(part.astype(np.float32) / np.float32(255) if part.dtype == np.uint8 else part, np.float32)
         spread = cv2.merge([share] * 3)
         region = self.light[here]
         if isinstance(tint, np.ndarray):
@@ -106,6 +156,7 @@ class Canvas:
             change = cv2.subtract(region, cast(Field, (*tint, 0.0)))  # OpenCV takes a scalar; its stubs know none
         cv2.multiply(change, spread, dst=change)
         self.light[here] = region - change
+        self._covered(here, share)
 
     def add(self, field: Field, left: float, top: float) -> None:
         """Add light: height x width x 3 at a place in pixels."""
@@ -145,11 +196,25 @@ class Canvas:
 
     def bar(self, box: Box, tint: Colour, opacity: float = 1.0) -> None:
         """Fill a rectangle with round ends."""
-        radius = min(box.width, box.height) / 2
-        turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-        x = np.where(np.cos(turn) >= 0, box.right - radius, box.left + radius) + radius * np.cos(turn)
-        y = np.where(np.sin(turn) >= 0, box.bottom - radius, box.top + radius) + radius * np.sin(turn)
-        self.polygon(np.stack([x, y], 1), tint, opacity)
+        self.polygon(rounded(box, min(box.width, box.height) / 2), tint, opacity)
+
+    def panel(self, box: Box, top: Colour, bottom: Colour, opacity: float) -> None:
+        """Lay a sheet with round corners, a soft shadow below it and light on its upper edge."""
+        unit, radius = self.unit, self.unit * 2.6
+        for grow, dark in ((1.8, 0.05), (1.2, 0.06), (0.6, 0.07)):
+            spread = unit * grow
+            outer = Box(box.left - spread, box.top, box.right + spread, box.bottom + spread * 1.6)
+            self.polygon(rounded(outer, radius + spread), (0.0, 0.0, 0.0), dark)
+        left, upper = math.floor(box.left), math.floor(box.top)
+        rows, columns = math.ceil(box.bottom) - upper, math.ceil(box.right) - left
+        mask = np.zeros((max(rows, 1), max(columns, 1)), np.uint8)
+        outline = np.rint((rounded(box, radius) - (left, upper)) * (1 << _SHIFT)).astype(np.int32)
+        cv2.fillPoly(mask, [outline], round(255 * opacity), cv2.LINE_AA, _SHIFT)
+        down = smooth(np.linspace(0, 1, mask.shape[0]))[:, None, None]
+        shades = np.asarray(top, np.float32) * (1 - down) + np.asarray(bottom, np.float32) * down
+        self.blend(mask, left, upper, np.ascontiguousarray(np.broadcast_to(shades, (*mask.shape, 3))))
+        edge = Box(box.left + radius, box.top, box.right - radius, box.top + max(unit * 0.16, 0.6))
+        self.bar(edge, (1.0, 1.0, 1.0), 0.16)
 
     def glow(self, x: float, y: float, radius: float, tint: Colour, strength: float, flat: float = 1.0) -> None:
         """Add soft light around a point, gone at about three radii; `flat` below 1 presses it to an ellipse."""
@@ -164,12 +229,7 @@ class Canvas:
 
     def developed(self) -> NDArray[np.uint8]:
         """Return the picture as 8-bit RGB, with grain."""
-        curve = cv2.pow(np.clip(self.light, 0.0, 1.0), 1 / GAMMA)
-        # One tile over and over: nobody sees the period in noise this faint.
-        down, right = max(self.height - _TILE, 0), max(self.width - _TILE, 0)
-        noise = cv2.copyMakeBorder(_grain(), 0, down, 0, right, cv2.BORDER_WRAP)[: self.height, : self.width]
-        picture = cv2.addWeighted(curve, 255.0, cv2.merge([noise] * 3), 1.0, 0.0, dtype=cv2.CV_8U)
-        return np.asarray(picture, np.uint8)
+        return developed(self.light)
 
     def _window(
         self, left: int, top: int, shape: tuple[int, ...]
@@ -182,10 +242,30 @@ class Canvas:
         return here, (slice(y - top, bottom - top), slice(x - left, right - left))
 
 
+def developed(light: Field) -> NDArray[np.uint8]:
+    """Return linear light as an 8-bit RGB picture, with grain."""
+    height, width = light.shape[:2]
+    curve = cv2.pow(np.clip(light, 0.0, 1.0), 1 / GAMMA)
+    # One tile over and over: nobody sees the period in noise this faint.
+    down, right = max(height - _TILE, 0), max(width - _TILE, 0)
+    noise = cv2.copyMakeBorder(_grain(), 0, down, 0, right, cv2.BORDER_WRAP)[:height, :width]
+    picture = cv2.addWeighted(curve, 255.0, cv2.merge([noise] * 3), 1.0, 0.0, dtype=cv2.CV_8U)
+    return np.asarray(picture, np.uint8)
+
+
 def ellipse(x: float, y: float, across: float, down: float) -> NDArray[np.floating]:
     """Return the outline of an ellipse with these half axes as 96 x 2 pixels."""
     turn = np.linspace(0, 2 * np.pi, 96, endpoint=False)
     return np.stack([x + across * np.cos(turn), y + down * np.sin(turn)], 1)
+
+
+def rounded(box: Box, radius: float) -> NDArray[np.floating]:
+    """Return the outline of a rectangle with round corners as 48 x 2 pixels."""
+    radius = min(radius, box.width / 2, box.height / 2)
+    turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    x = np.where(np.cos(turn) >= 0, box.right - radius, box.left + radius) + radius * np.cos(turn)
+    y = np.where(np.sin(turn) >= 0, box.bottom - radius, box.top + radius) + radius * np.sin(turn)
+    return np.stack([x, y], 1)
 
 
 def ramp(at: Field, stops: Sequence[tuple[float, Colour]]) -> Field:

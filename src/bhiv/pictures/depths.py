@@ -16,6 +16,7 @@ def depths(canvas: Canvas, palette: Palette, motif: str, seed: int, low: bool) -
     x = 0.5 if low or canvas.upright else 0.5 + float(random.choice([-0.13, 0.13]))
     _water(canvas, palette, x, random, 0.4 if low else 1.0)
     _dust(canvas, palette, random, 36)
+    canvas.deepen()
     ground = _mud(canvas, palette, random)
     column = int(x * canvas.width)
     place = (x * canvas.width, float(ground[column]) + canvas.unit * 2.5)

@@ -5,8 +5,12 @@ from collections.abc import Callable
 import numpy as np
 
 from bhiv.pictures.canvas import Canvas
+from bhiv.pictures.cosmos import space
+from bhiv.pictures.dunes import desert
 from bhiv.pictures.palette import Palette, mix, scale
+from bhiv.pictures.rainfall import rain
 from bhiv.pictures.ridges import Profile, conifers, profile, range_of, ridge
+from bhiv.pictures.sanctuary import shrine
 from bhiv.pictures.sky import clouds, disc, sky, stars
 from bhiv.pictures.skyline import city, temple
 from bhiv.pictures.water import glints, mirror
@@ -43,6 +47,7 @@ def _sunlit(
     canvas.cover(field)
     if radius:
         disc(canvas, palette, sun, radius)
+    canvas.deepen()
 
 
 def _woods(canvas: Canvas, palette: Palette, line: Profile, random: np.random.Generator) -> None:
@@ -254,5 +259,9 @@ MOTIFS: dict[str, _Draw] = {
     "river": _river,
     "city": _town,
     "hills": _plain,
+    "rain": rain,
+    "desert": desert,
+    "space": space,
+    "temple": shrine,
 }
 _WITH_SHORE = frozenset({"river", "hills", "sunrise"})

@@ -66,21 +66,19 @@ def vocabulary() -> Mapping[str, Any]:
 def named(text: str, table: str) -> list[str]:
     """Return the entries of a table of the vocabulary that a word of the text stands for, in the table's order."""
     entries = _index(table)
-    hits = {entry for word in words(text) for form in _forms(word) for entry in entries.get(form, ())}
+    hits = {entry for word in words(text) for form in forms(word) for entry in entries.get(form, ())}
     return [entry for entry in vocabulary()[table] if entry in hits]
 
 
 def first_named(text: str, table: str) -> list[str]:
     """Return the same entries in the order of the words in the text."""
     entries = _index(table)
-    return list(
-        dict.fromkeys(entry for word in words(text) for form in _forms(word) for entry in entries.get(form, ()))
-    )
+    return list(dict.fromkeys(entry for word in words(text) for form in forms(word) for entry in entries.get(form, ())))
 
 
 def is_listed(word: str, entry: str) -> bool:
     """Return whether a list of the vocabulary's `words` holds this word in some form."""
-    return not _listed(entry).isdisjoint(_forms(word))
+    return not _listed(entry).isdisjoint(forms(word))
 
 
 def count(text: str) -> Count | None:
@@ -108,8 +106,8 @@ def phrase(text: str, most: int = 10) -> str:
     if not clauses:
         return ""
     short = [clause for clause in clauses if 2 <= len(words(clause)) <= most]
-    best = max(short, key=lambda clause: min(_weight(clause), 5)) if short else _cut(clauses[0], most)
-    return _begun(best)
+    best = max(short, key=lambda clause: min(_weight(clause), 5)) if short else shortened(clauses[0], most)
+    return beginning(best)
 
 
 def statement(text: str, most: int = 16) -> str:
@@ -162,11 +160,11 @@ def _strength(figures: list[Figure], lead: str) -> int:
 def _last_clause(text: str) -> str:
     clauses = re.split(r"(?<=[,;:—])\s", text.strip())
     last = clauses[-1] if len(words(clauses[-1])) > 1 else " ".join(clauses[-2:])
-    return _begun(_opened(last.rstrip(",;:— ")))
+    return beginning(_opened(last.rstrip(",;:— ")))
 
 
 def _first_clause(text: str) -> str:
-    return _cut(re.split(r"[,;:—]\s|[.!?।॥]", text.strip(" ,;"))[0].strip(), 10)
+    return shortened(re.split(r"[,;:—]\s|[.!?।॥]", text.strip(" ,;"))[0].strip(), 10)
 
 
 def _source(rest: str) -> str:
@@ -180,7 +178,8 @@ def _opened(clause: str) -> str:
     return rest.strip() if rest and first.casefold() in _listed("openers") else clause
 
 
-def _begun(clause: str) -> str:
+def beginning(clause: str) -> str:
+    """Return a clause with a capital at its beginning."""
     return clause[:1].upper() + clause[1:]
 
 
@@ -188,7 +187,7 @@ def _weight(clause: str) -> int:
     return sum(1 for word in words(clause) if word not in _listed("stop"))
 
 
-def _cut(clause: str, most: int) -> str:
+def shortened(clause: str, most: int) -> str:
     """Shorten to at most so many words, ending before a word without weight where there is one."""
     parts = clause.split(" ")
     if len(parts) <= most:
@@ -218,7 +217,7 @@ def _index(table: str) -> Mapping[str, tuple[str, ...]]:
     return index
 
 
-def _forms(word: str) -> list[str]:
+def forms(word: str) -> list[str]:
     """Return a word and what it may be a plural or, in Hindi, an inflection of."""
     forms = [word]
     if word.isascii():

@@ -35,7 +35,7 @@ def ridge(canvas: Canvas, line: Profile, top: Colour, foot: Colour, depth: float
     solid = int(min(np.ceil(line.max()) + 1, canvas.height))
     edge = np.arange(first, solid, dtype=np.float32)[:, None] + np.float32(1) - line.astype(np.float32)[None, :]
     canvas.blend(np.clip(edge, 0, 1).astype(np.float32), 0, first, picture[: solid - first])
-    canvas.light[solid:] = picture[solid - first :]
+    canvas.replace(solid, picture[solid - first :])
 
 
 def range_of(
@@ -44,6 +44,8 @@ def range_of(
     """Draw ridges from far to near between two shares of the height, each darker; return the nearest one's line."""
     line = np.zeros(canvas.width)
     for layer in range(layers):
+        if layer == (layers + 1) // 2:
+            canvas.deepen()
         near = layer / max(layers - 1, 1)
         waves = 1.3 + 1.2 * near + random.uniform(0, 0.5)
         shape = profile(random, canvas.width, waves * max(canvas.width / canvas.height, 0.7), 0.46 - 0.05 * near)

@@ -58,6 +58,19 @@ def clouds(
     field += (lit - field) * share[..., None]
 
 
+def billows(random: np.random.Generator, rows: int, columns: int, cells: int, octaves: int) -> Field:
+    """Return soft noise, 0 to 1: clouds of `cells` to the width, and finer ones on them."""
+    noise = np.zeros((rows, columns), np.float32)
+    for octave in range(octaves):
+        across = cells * 2**octave
+        down = max(round(across * rows / columns), 2)
+        coarse = random.random((down + 1, across + 1), dtype=np.float32)
+        full = cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_CUBIC)
+        # Value noise shows its lattice unless each cell is softened.
+        noise += cv2.GaussianBlur(full, (0, 0), max(columns / across * 0.32, 0.5)) * np.float32(0.58**octave)
+    return np.asarray((noise - noise.min()) / np.float32(max(float(np.ptp(noise)), 1e-6)), np.float32)
+
+
 def stars(canvas: Canvas, random: np.random.Generator, horizon: float, count: int) -> None:
     """Strew stars over the sky, fewer and fainter towards the horizon."""
     scale = max(canvas.unit / 12, 0.4)

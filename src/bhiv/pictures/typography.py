@@ -12,7 +12,7 @@ from bhiv.lettering import Block, Mask, measure, raster
 from bhiv.pictures.canvas import COARSE, Box, Canvas, smooth
 from bhiv.pictures.palette import Colour, luminance
 
-Align = Literal["start", "center"]
+Align = Literal["start", "center", "left", "right"]
 
 #: WCAG asks for 4.5; the rest is room for grain, shadows' edges and the encoder.
 _CONTRAST = 5.5
@@ -51,7 +51,8 @@ class Placed:
     def _start(self, line: str) -> float:
         if self.align == "center":
             return self.left + (self.width - self._length(line)) / 2
-        return self.left + self.width - self._length(line) if is_right_to_left(line) else self.left
+        at_right = self.align == "right" or (self.align == "start" and is_right_to_left(line))
+        return self.left + self.width - self._length(line) if at_right else self.left
 
     def _length(self, line: str) -> float:
         return measure(line, self.block.weight, self.block.size, self.block.language)
@@ -60,6 +61,7 @@ class Placed:
 def write(canvas: Canvas, texts: Sequence[Placed]) -> None:
     """Write blocks of text, after what is behind them was darkened as far as it must be; empty ones are left out."""
     seen = [text for text in texts if text.block.lines]
+    canvas.deepen()
     for text in seen:  # all of them first: dimming must not reach ink
         _darken_behind(canvas, text.box(), text.ink)
     for text in seen:

@@ -28,7 +28,8 @@ def mirror(canvas: Canvas, palette: Palette, horizon: float, random: np.random.G
     deep = np.asarray(mix(palette.deep, palette.base, 0.5), np.float32)
     light = small * fade + deep * (np.float32(0.8) * (1 - fade))
     light *= (1 + _ripples(rows, columns, random) * (np.float32(0.22) * (1 - down)))[..., None]
-    canvas.light[y0:] = cv2.resize(light, (canvas.width, depth), interpolation=cv2.INTER_LINEAR)
+    full = cv2.resize(light, (canvas.width, depth), interpolation=cv2.INTER_LINEAR)
+    canvas.replace(y0, np.asarray(full, np.float32))
 
 
 def glints(

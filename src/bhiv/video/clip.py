@@ -35,6 +35,7 @@ class ClipSpec(Contract):
     quality: Quality
     #: The caption file's text; empty when nothing is burned in.
     subtitles: str
+    fonts: str = Field("", description="What fonts beside FiraGO the captions are set in; empty for none.")
     encoder: str = Field(description="Version and settings of the encoder.")
 
 
