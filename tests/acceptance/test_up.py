@@ -64,6 +64,8 @@ def deployments(system: System) -> dict[str, Any]:
             one.pop(name, None)
         for schedule in one["schedules"]:
             schedule.pop("updated", None)
+        for name in ("active_slots", "updated"):  # a run of the schedule may go on just then
+            (one["global_concurrency_limit"] or {}).pop(name, None)
     return found
 
 
@@ -113,7 +115,11 @@ def test_to_deploy_again_changes_nothing(system: System) -> None:
         check=True, capture_output=True, timeout=120,
     )  # fmt: skip
 
-    assert (deployments(system), automations(system)) == before
+    after = deployments(system), automations(system)
+    for name, deployment in before[0].items():
+        changed = {field for field, value in deployment.items() if after[0][name][field] != value}
+        assert {field: (deployment[field], after[0][name][field]) for field in changed} == {}, name
+    assert after == before
     assert [one["name"] for one in before[1]] == ["bhiv-report-failure"]
 
 

@@ -326,7 +326,7 @@ def test_a_check_asks_no_model(with_model: Settings, model: LanguageModelServer,
         ({"fps": 1}, "fps"),
         ({"language": "xx-none"}, "no voice speaks|language"),
         ({"voice": "nobody"}, "no speech engine"),
-        ({"title": "A 🚀"}, "no glyph"),
+        ({"title": "A 🚀"}, "no font has a glyph"),
     ],
 )
 def test_options_beside_a_topic_are_checked_before_any_work(

@@ -478,3 +478,11 @@ def test_a_part_that_moves_leaves_no_hole_and_the_others_alone() -> None:
     assert change.max() > 20
     assert change[untouched].max() <= 2
     assert moved.min(axis=2)[still.min(axis=2) > 60].min() > 10
+
+
+@pytest.mark.parametrize("narration", ["The mountains rise above the clouds.", "It was so quiet that nobody spoke."])
+def test_the_words_that_a_scene_wants_on_screen_stand_in_its_picture(narration: str) -> None:
+    scene = Scene(narration=narration, on_screen="Above it all")
+    brief = brief_scenes(RenderPlan(title="T", scenes=(Scene(narration="x"), scene)), *WIDE)[1]
+
+    assert brief.headline == "Above it all"

@@ -156,6 +156,7 @@ def _offers(plan: RenderPlan, scene: Scene, has_lotus: bool, width: int, height:
     said, spoken = _said(scene), plain(scene.narration)
     motif = _motif(said, has_lotus)
     heading = (scene.title or "").strip()
+    shown = heading or (scene.on_screen or "").strip()
     common = Brief(
         layout="headline", palette=_palette(plan, said, ""), language=plan.language, seed=_seed(said), width=width,
         height=height,
@@ -166,17 +167,17 @@ def _offers(plan: RenderPlan, scene: Scene, has_lotus: bool, width: int, height:
     else:
         offers += _struck(common, said, spoken)
     if motif:
-        offers.append(_place(plan, common, said, motif, heading))
+        offers.append(_place(plan, common, said, motif, shown))
     if not heading and (compared := sides(spoken)):
         offers.append(_compared(common, compared, ""))
-    headline = heading or phrase(spoken) or phrase(said) or plan.title
+    headline = shown or phrase(spoken) or phrase(said) or plan.title
     kicker = _kicker(plan, headline)
     offers.append(
         common.model_copy(update={"headline": headline, "kicker": kicker, "icon": _icon(headline) or _icon(said)})
     )
-    offers.append(_quote(common, heading or statement(spoken) or headline, "", marked=False))
+    offers.append(_quote(common, shown or statement(spoken) or headline, "", marked=False))
     spare: Motif = "hills" if motif != "hills" else "mountains"
-    return [*offers, _place(plan, common, said, spare, heading)]
+    return [*offers, _place(plan, common, said, spare, shown)]
 
 
 def _kicker(plan: RenderPlan, headline: str) -> str:
