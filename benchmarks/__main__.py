@@ -2,11 +2,12 @@
 
 import sys
 
-from benchmarks import alignment, dispatch, encoder_ratio, growth, outage, overhead, service, service_kills
+from benchmarks import alignment, dispatch, encoder_ratio, growth, outage, overhead, parts, service, service_kills
 
 _ALL = {
     "alignment": alignment,
     "encoder_ratio": encoder_ratio,
+    "parts": parts,
     "overhead": overhead,
     "growth": growth,
     "dispatch": dispatch,

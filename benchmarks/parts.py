@@ -1,0 +1,62 @@
+"""CPU of pictures and speech ÷ CPU of the whole render, for every example, offline.
+
+Both are made once more in this process, into a bucket of their own, with nothing made before.
+"""
+
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.measuring import run, workshop
+from bhiv.inputs import read_request
+from bhiv.pictures import brief_scenes
+from bhiv.plan import RenderPlan
+from bhiv.production import Frame, make_narration, make_picture
+from bhiv.request import make_plan
+from bhiv.settings import Settings
+from bhiv.speech import choose_voices
+from bhiv.video import camera
+from bhiv.workplace import Workplace, claimed, open_workplace
+
+_EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def measure() -> Iterator[str]:
+    """Yield a row for each example."""
+    for example in sorted(_EXAMPLES.iterdir()):
+        with workshop() as folder:
+            whole = run(folder, "render", str(example), "-o", "out.mp4", "--json")
+            settings = Settings(home=folder / "home", bucket_dir=folder / "parts")
+            plan = make_plan(read_request(str(example), {}, settings), settings)
+            pictures, speech = _made(plan, settings)
+        parts = pictures + speech
+        yield (
+            f"{example.name}: {parts / whole.cpu_seconds:.1%} of {whole.cpu_seconds:.1f} CPU s,"
+            f" pictures {pictures:.1f} s, speech {speech:.1f} s,"
+            f" {len(plan.scenes)} scenes, {whole.summary['duration_seconds']:.0f} s of video"
+        )
+
+
+def _made(plan: RenderPlan, settings: Settings) -> tuple[float, float]:
+    workplace = open_workplace(settings)
+    with claimed(workplace, "benchmark", b""):
+        return _pictures(plan, workplace), _speech(plan, workplace, settings)
+
+
+def _pictures(plan: RenderPlan, workplace: Workplace) -> float:
+    before, frame = _cpu(), Frame.of(plan)
+    for brief in brief_scenes(plan, *camera.picture_size(frame.width, frame.height)):
+        make_picture(workplace, "benchmark", brief)
+    return _cpu() - before
+
+
+def _speech(plan: RenderPlan, workplace: Workplace, settings: Settings) -> float:
+    before, voices = _cpu(), choose_voices(plan.voice, plan.language, settings)
+    for scene in plan.scenes:
+        make_narration(workplace, "benchmark", scene, plan.language, voices, settings)
+    return _cpu() - before
+
+
+def _cpu() -> float:
+    both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in both)
