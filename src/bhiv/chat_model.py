@@ -4,22 +4,19 @@ Servers differ in how they can be held to a shape: by a JSON schema, to any JSON
 for first, and what comes back is checked whatever was promised. Answers are streamed: else a slow model is silent.
 """
 
-import asyncio
 import json
 import re
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bhiv import process
 from bhiv.access import LanguageModelAccess
-from bhiv.errors import Interrupted, LMError
+from bhiv.errors import LMError
 from bhiv.tokens import Usage
 from bhiv.vendors import Patience, Vendor, VendorClient
 
-T = TypeVar("T")
 A = TypeVar("A", bound="Shape")
 
 #: Answers are short, but come with 200 bytes around each token; what is longer is no answer.
@@ -29,7 +26,6 @@ _SENT_BACK = 20_000
 _MOST_ERRORS = 8
 #: An answer that holds more opening braces than this before its object is no answer.
 _MOST_BRACES = 50
-_LOOK_SECONDS = 0.2
 #: How servers say that they don't know a way of holding the model to a shape; or anything else about a request.
 _REFUSED = frozenset({400, 422})
 _TOO_LONG = re.compile(r"context[ _](length|window|size)|maximum context|too many tokens", re.IGNORECASE)
@@ -146,24 +142,6 @@ class LanguageModel:
             self._access.price_in,
             self._access.price_out,
         )
-
-
-def wait_for(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end and return its result, in a thread that has no event loop.
-
-    Raises:
-        Interrupted: the run was asked to end meanwhile.
-    """
-
-    async def watched() -> T:
-        task = asyncio.ensure_future(work)
-        while not task.done():
-            await asyncio.wait({task}, timeout=_LOOK_SECONDS)
-            if process.is_stopped() and not task.done():
-                raise Interrupted("the run was asked to end")
-        return task.result()
-
-    return asyncio.run(watched())
 
 
 class _Unusable(Exception):

@@ -17,7 +17,7 @@ from bhiv.access import language_model_access
 from bhiv.authoring import BEGINNING, WORDS_A_MINUTE, Direction, Whole
 from bhiv.bucket import Bucket
 from bhiv.cache import Made, Step, find, keep
-from bhiv.chat_model import LanguageModel, wait_for
+from bhiv.chat_model import LanguageModel
 from bhiv.errors import LMError
 from bhiv.plan import Contract, RenderPlan, Scene
 from bhiv.prompts import load_prompt
@@ -26,7 +26,7 @@ from bhiv.request import RenderRequest, check_request, make_plan
 from bhiv.settings import Settings
 from bhiv.speech.pauses import without_pauses
 from bhiv.tokens import Usage
-from bhiv.vendors import Patience
+from bhiv.vendors import Patience, wait_for
 
 T = TypeVar("T", bound=BaseModel)
 

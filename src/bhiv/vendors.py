@@ -6,17 +6,20 @@ wait for it two hundred times. Addresses that a user gives are for `safe_transpo
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 import tenacity
 
+from bhiv import process
 from bhiv.callback_rules import retry_after_seconds
-from bhiv.errors import VendorError
+from bhiv.errors import Interrupted, VendorError
+
+T = TypeVar("T")
 
 #: 408, 425 and 429 say "later"; 5xx are the server's own trouble. Anything else would be answered the same again.
 _LATER = frozenset({408, 425, 429})
@@ -24,6 +27,7 @@ _LATER = frozenset({408, 425, 429})
 _CLOSED = frozenset({401, 402, 403})
 _LEFT_ALONE_SECONDS = 60.0
 _MOST_WORDS = 200
+_LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,25 @@ class VendorClient:
         if asked is not None and asked > vendor.patience.longest_pause:
             return vendor.error(f"{words}; it wants to be left alone for {asked:.0f} s", can_pass=True, is_down=True)
         return _Again(words, asked)
+
+
+def wait_for(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end and return its result, in a thread that has no event loop.
+
+    Raises:
+        Interrupted: the run was asked to end meanwhile.
+    """
+
+    async def watched() -> T:
+        task = asyncio.ensure_future(work)
+        while not task.done():
+            await asyncio.wait({task}, timeout=_LOOK_SECONDS)
+            if process.is_stopped() and not task.done():
+                task.cancel()
+                raise Interrupted("the run was asked to end")
+        return task.result()
+
+    return asyncio.run(watched())
 
 
 class _Again(Exception):

@@ -1,15 +1,13 @@
 import asyncio
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pydantic import Field, SecretStr
 
-from bhiv import process
 from bhiv.access import LanguageModelAccess
-from bhiv.chat_model import LanguageModel, Shape, wait_for
-from bhiv.errors import Interrupted, LMError
+from bhiv.chat_model import LanguageModel, Shape
+from bhiv.errors import LMError
 from bhiv.tokens import Usage
 from bhiv.vendors import Patience
 from tests.servers.lm import LanguageModelServer, completion, language_model_server
@@ -287,20 +285,3 @@ def test_an_answer_that_does_not_say_its_tokens_is_counted_as_such(model: Langua
 
     assert usage is not None
     assert (usage.answers, usage.uncounted, usage.cost) == (1, 1, None)
-
-
-def test_what_waits_for_a_model_ends_with_the_run() -> None:
-    async def forever() -> None:
-        await asyncio.sleep(3_600)
-
-    process.stop_all()
-
-    with pytest.raises(Interrupted):
-        wait_for(forever())
-
-
-def test_what_was_waited_for_comes_back() -> None:
-    async def soon() -> str:
-        return json.dumps({})
-
-    assert wait_for(soon()) == "{}"

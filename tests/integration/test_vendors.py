@@ -1,12 +1,15 @@
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from bhiv.errors import LMError
-from bhiv.vendors import Answer, Patience, Vendor, VendorClient
+from bhiv import process
+from bhiv.errors import Interrupted, LMError, SpeechError
+from bhiv.speech.asking import post
+from bhiv.vendors import Answer, Patience, Vendor, VendorClient, wait_for
 from tests.servers.starting import free_port
 from tests.servers.vendor import FAULTS, Asked, Fault, Said, VendorServer, vendor_server
 
@@ -128,3 +131,32 @@ def test_what_it_says_of_a_refusal_is_told_without_the_key() -> None:
         ask(vendor(server))
 
     assert "secret" not in str(refused.value)
+
+
+def test_what_waits_for_a_vendor_ends_with_the_run() -> None:
+    async def forever() -> None:
+        await asyncio.sleep(3_600)
+
+    process.stop_all()
+
+    with pytest.raises(Interrupted):
+        wait_for(forever())
+
+
+def test_what_was_waited_for_comes_back() -> None:
+    async def soon() -> str:
+        return json.dumps({})
+
+    assert wait_for(soon()) == "{}"
+
+
+def test_a_silent_voice_is_not_waited_for_when_the_run_is_to_end(server: VendorServer) -> None:
+    server.always = "slow"
+    voice = Vendor("the voice", server.url, SpeechError, patience=Patience(silence=30, total=60))
+    server.silence_seconds = 3
+    process.stop_all()
+
+    with pytest.raises(Interrupted):
+        post(voice, "audio/speech", json={})
+
+    assert len(server.requests) <= 1

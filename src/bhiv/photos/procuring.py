@@ -4,20 +4,18 @@ What each source gave is kept under a key of its own. So what a later source gav
 taken for that one's, and the next run gets what was wished once it is back.
 """
 
-import asyncio
-from collections.abc import Callable, Container, Coroutine, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
-from bhiv import process
 from bhiv.bucket import Artifact, Bucket
 from bhiv.cache import Made, Step, recall
-from bhiv.errors import Interrupted, PictureError, StorageError
+from bhiv.errors import PictureError, StorageError
 from bhiv.photos import developing
 from bhiv.photos.collection import Collection, Source
 from bhiv.photos.credits import Credit
@@ -29,9 +27,7 @@ from bhiv.photos.wishes import Wish
 from bhiv.pictures.palette import GAMMA, palettes
 from bhiv.plan import Contract
 from bhiv.safe_transport import AddressRules
-from bhiv.vendors import VendorClient
-
-T = TypeVar("T")
+from bhiv.vendors import VendorClient, wait_for
 
 #: The user's own picture is asked for more often than one of many.
 _OWN_ATTEMPTS = 3
@@ -42,7 +38,6 @@ _SEARCHES_AT_ONCE = 4
 _SEARCH_KEPT = timedelta(hours=24)
 #: The largest picture of the user's own, in bytes.
 MOST_OWN_BYTES = 64 << 20
-_LOOK_SECONDS = 0.25
 _MODELS = "the picture of the image model"
 #: How a vendor's error ends that was left alone: of two hundred scenes without it, the notes should be one.
 _LEFT_ALONE = " (a moment ago; it was not asked again)"
@@ -166,7 +161,7 @@ def _painted(painter: OpenAIImages, bucket: Bucket, wish: Wish, collection: Coll
         return answer if isinstance(answer, bytes) else await fetch(answer, rules, _MODELS)
 
     identity = (painter.name, painter.base_url, painter.model, wish.prompt, brief.seed)
-    return _kept(bucket, wish, identity, lambda: _run(paint()), _MODELS)
+    return _kept(bucket, wish, identity, lambda: wait_for(paint()), _MODELS)
 
 
 def _photographed(
@@ -245,7 +240,7 @@ def _asked(library: Library, wish: Wish, query: str) -> Searched:
         async with VendorClient(library.vendor) as client:
             return await library.search(client, query, wish.brief.width, wish.brief.height)
 
-    return Searched(offers=_run(search()))
+    return Searched(offers=wait_for(search()))
 
 
 def _search_key(library: Library, wish: Wish, query: str) -> str:
@@ -276,19 +271,4 @@ def _read(bucket: Bucket, key: str, what: str) -> bytes:
 
 
 def _fetched(url: str, rules: AddressRules, what: str, attempts: int = 1) -> bytes:
-    return _run(fetch(url, rules, what, attempts=attempts))
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to its end, or until the run is asked to end."""
-
-    async def until_stopped() -> T:
-        task = asyncio.create_task(work)
-        while not task.done():
-            await asyncio.wait({task}, timeout=_LOOK_SECONDS)
-            if process.is_stopped():
-                task.cancel()
-                raise Interrupted("the run was asked to end")
-        return task.result()
-
-    return asyncio.run(until_stopped())
+    return wait_for(fetch(url, rules, what, attempts=attempts))

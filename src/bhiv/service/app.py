@@ -4,7 +4,6 @@ import gc
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -41,7 +40,6 @@ from bhiv.webhook_secrets import callback_secrets, ingest_secrets
 
 _SUMMARY = "Turns scripts into narrated, illustrated, captioned videos."
 _PARTING_SECONDS = 5
-_SWITCH_SECONDS = 0.0005
 _PARENT_SECONDS = 1.0
 
 
@@ -105,8 +103,6 @@ def serve(settings: Settings, say: Callable[[str], None], parent: int | None = N
             make_app(settings), log_level="warning", access_log=False, lifespan="on", server_header=False,
             timeout_graceful_shutdown=_PARTING_SECONDS, ws="none", http=Protocol, log_config=None,
         )  # fmt: skip
-        # By default who writes waits 5 ms for who serves, statement by statement, and a burst of submits for both.
-        sys.setswitchinterval(_SWITCH_SECONDS)
         if parent is not None:
             threading.Thread(target=_end_with, args=(parent,), name="parent", daemon=True).start()
         host, port = listener.getsockname()[:2]

@@ -1,9 +1,8 @@
 """Asking a speech service over HTTP: how patiently, and how much it may answer."""
 
-import asyncio
 from typing import Any
 
-from bhiv.vendors import Patience, Vendor, VendorClient
+from bhiv.vendors import Patience, Vendor, VendorClient, wait_for
 
 #: A sentence takes a service a second or two; a video has hundreds.
 PATIENCE = Patience(attempts=3, first_pause=1.0, longest_pause=10.0, silence=30.0, total=60.0)
@@ -16,10 +15,11 @@ def post(vendor: Vendor, path: str, **content: Any) -> bytes:
 
     Raises:
         SpeechError: it could not be had.
+        Interrupted: the run was asked to end meanwhile.
     """
 
     async def once() -> bytes:
         async with VendorClient(vendor) as client:
             return (await client.ask("POST", path, **content)).body
 
-    return asyncio.run(once())
+    return wait_for(once())

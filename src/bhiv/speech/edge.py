@@ -14,7 +14,7 @@ from bhiv.errors import Inarticulate, SpeechError, VoiceError
 from bhiv.speech.asking import PATIENCE
 from bhiv.speech.engine import base_of
 from bhiv.speech.recordings import Mark, Recording, mark
-from bhiv.vendors import Patience, Vendor, note_outcome, refuse_what_is_down
+from bhiv.vendors import Patience, Vendor, note_outcome, refuse_what_is_down, wait_for
 
 _ADDRESS = "speech.platform.bing.com"
 _NAME = re.compile(r"[a-z]{2,3}-[A-Z]{2,}(-[A-Za-z]+)?-[A-Za-z]+Neural")
@@ -50,7 +50,7 @@ class Edge:
         """Say a text; the service now and then answers nothing, so it is asked again."""
         refuse_what_is_down(self._vendor)
         try:
-            recording = asyncio.run(self._ask(text, voice))
+            recording = wait_for(self._ask(text, voice))
         except SpeechError as error:
             if error.is_down:
                 note_outcome(self._vendor, error)

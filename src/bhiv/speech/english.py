@@ -19,8 +19,6 @@ _YEARS = re.compile(r"(1[1-9]\d\d|20\d\d)[–—-](\d{4}|\d\d)")
 _FRACTION = re.compile(r"(\d{1,3})[/⁄](\d{1,3})")
 _VULGAR = re.compile(r"(\d*)([½⅓⅔¼¾⅛])")
 _VULGAR_WORDS = {"½": "half", "⅓": "third", "⅔": "two thirds", "¼": "quarter", "¾": "three quarters", "⅛": "eighth"}
-_DIGITS_ONLY = re.compile(r"0\d+|\d{10,}|\d{3,5}(?:-\d{3,5}){2,}|\(?\d{3}\)?-\d{3}-\d{4}")
-_COUNTRY_CODE = re.compile(r"\+(\d{1,3})")
 _JOINED = re.compile(r"([A-Za-z][A-Za-z]*)-(\d{1,4})")
 _BEHIND = re.compile(r"(\d{1,4})([GKDP])")
 _TIMES = re.compile(r"(\d[\d,.]*)[x×]")
@@ -206,15 +204,6 @@ def _fraction(place: Place) -> str | None:
     return f"and {said}" if place.at(-1).isdigit() else said
 
 
-def _digits(place: Place) -> str | None:
-    word = place.word
-    if (code := _COUNTRY_CODE.fullmatch(word)) and re.fullmatch(r"[\d-]{5,}", place.at(1)):
-        return f"plus {ENGLISH.digits(code[1])}"
-    pair = re.fullmatch(r"\d{5}", word) and any(re.fullmatch(r"\d{5}", place.at(offset)) for offset in (-1, 1))
-    behind_code = re.fullmatch(r"\d{5,}", word) and _COUNTRY_CODE.fullmatch(place.at(-1))
-    return ENGLISH.digits(word) if pair or behind_code or _DIGITS_ONLY.fullmatch(word) else None
-
-
 def _numbered(place: Place) -> str | None:
     word = place.word
     if match := re.fullmatch(r"#(\d+)", word):
@@ -349,7 +338,7 @@ ENGLISH = Tongue(
     units=_UNITS,
     signs={"&": "and", "+": "plus", "=": "equals", "×": "times", "÷": "divided by", "@": "at", "<": "less than",
            ">": "greater than", "≥": "at least", "≤": "at most", "≈": "about", "→": "to"},
-    first=(_digits, _clock, _date, _ordinal, _fraction, _year, _formula),
+    first=(_clock, _date, _ordinal, _fraction, _year, _formula),
     last=(_numbered, _plain, _joined_words, _roman, _initialism),
     ambiguous=_ambiguous,
 )  # fmt: skip

@@ -17,8 +17,6 @@ _YEAR = re.compile(r"1[1-9]\d\d|20\d\d")
 _YEARS = re.compile(r"(1[1-9]\d\d|20\d\d)[–—-](\d{4}|\d\d)")
 _FRACTION = re.compile(r"(\d{1,3})[/⁄](\d{1,3})")
 _VULGAR = re.compile(r"(\d*)([½¼¾])")
-_DIGITS_ONLY = re.compile(r"0\d+|\d{10,}|\d{3,5}(?:-\d{3,5}){2,}")
-_COUNTRY_CODE = re.compile(r"\+(\d{1,3})")
 _JOINED = re.compile(r"([^\W\d_]+(?:[\u0900-\u0903\u093a-\u094f]+[^\W\d_]*)*)-(\d{1,4})")
 _DECADE = re.compile(r"([12]\d{2}0|\d0)(?:s|के)")
 
@@ -79,15 +77,6 @@ def _fraction(place: Place) -> str | None:
         return "आधा"
     part = {3: "तिहाई", 4: "चौथाई"}.get(below)
     return f"{hindi(above)} {part}" if part and above < below else f"{hindi(above)} बटा {hindi(below)}"
-
-
-def _digits(place: Place) -> str | None:
-    word = place.word
-    if (code := _COUNTRY_CODE.fullmatch(word)) and re.fullmatch(r"[\d-]{5,}", place.at(1)):
-        return f"प्लस {HINDI.digits(code[1])}"
-    pair = re.fullmatch(r"\d{5}", word) and any(re.fullmatch(r"\d{5}", place.at(offset)) for offset in (-1, 1))
-    behind_code = re.fullmatch(r"\d{5,}", word) and _COUNTRY_CODE.fullmatch(place.at(-1))
-    return HINDI.digits(word) if pair or behind_code or _DIGITS_ONLY.fullmatch(word) else None
 
 
 def _year(place: Place) -> str | None:
@@ -177,7 +166,7 @@ HINDI = _Hindi(
     },
     units=_UNITS,
     signs={"&": "और", "+": "प्लस", "=": "बराबर", "×": "गुणा", "÷": "भाग", "@": "ऐट", "→": "से"},
-    first=(_digits, _clock, _date, _ordinal, _fraction, _year),
+    first=(_clock, _date, _ordinal, _fraction, _year),
     last=(_plain,),
     ambiguous=_ambiguous,
 )  # fmt: skip

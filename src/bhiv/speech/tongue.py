@@ -14,6 +14,8 @@ _MEASURE = re.compile(r"([-−+]?\d[\d,]*(?:\.\d+)?)-?([^\d\W][\w/²³%]*|[°%×
 _RANGE = re.compile(rf"({_SIGN}?)([-−]?\d[\d,.]*)[–—-]({_SIGN}?)(\d[\d,.]*)(\D*)")
 _URL = re.compile(r"(?:https?://)?((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})((?:/[^\s?#]*)?)(?:[?#]\S*)?")
 _EMAIL = re.compile(r"([\w.+-]+)@((?:[\w-]+\.)+[a-z]{2,})")
+_TELEPHONE = re.compile(r"0\d+|\d{10,}|\d{3,5}(?:-\d{3,5}){2,}|\(?\d{3}\)?-\d{3}-\d{4}")
+_COUNTRY_CODE = re.compile(r"\+(\d{1,3})")
 _DOMAINS = frozenset(words("com org net edu gov in io ai co uk info dev app tv me us de fr eu int mil news world"))
 
 
@@ -90,7 +92,7 @@ class Tongue:
     def say(self, place: Place) -> str:
         """Return what to say for a word; the word itself where no rule fits, nothing where a neighbour says it."""
         common = (self._address, self._money, self._unit, self._range, self._sign)
-        for rule in (*self.first, *common, *self.last):
+        for rule in (self._dictated, *self.first, *common, *self.last):
             said = rule(place)
             if said is not None:
                 return said
@@ -180,6 +182,15 @@ class Tongue:
         inner = [Place([end, *place.words[place.index + 1 :]], 0, place.is_closed, place.language) for end in
                  (sign + first, second_sign + last + rest)]  # fmt: skip
         return f" {self.to} ".join(self.say(end) for end in inner)
+
+    def _dictated(self, place: Place) -> str | None:
+        """Say the digits of telephone numbers, and of what begins with a zero, one by one."""
+        word = place.word
+        if (code := _COUNTRY_CODE.fullmatch(word)) and re.fullmatch(r"[\d-]{5,}", place.at(1)):
+            return f"{self.plus} {self.digits(code[1])}"
+        pair = re.fullmatch(r"\d{5}", word) and any(re.fullmatch(r"\d{5}", place.at(offset)) for offset in (-1, 1))
+        behind_code = re.fullmatch(r"\d{5,}", word) and _COUNTRY_CODE.fullmatch(place.at(-1))
+        return self.digits(word) if pair or behind_code or _TELEPHONE.fullmatch(word) else None
 
     def _address(self, place: Place) -> str | None:
         if email := _EMAIL.fullmatch(place.word):
