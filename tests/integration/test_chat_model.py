@@ -9,11 +9,9 @@ from bhiv.access import LanguageModelAccess
 from bhiv.chat_model import LanguageModel, Shape
 from bhiv.errors import LMError
 from bhiv.tokens import Usage
-from bhiv.vendors import Patience
 from tests.servers.lm import LanguageModelServer, completion, language_model_server
 from tests.servers.vendor import FAULTS, Fault
 
-QUICK = Patience(attempts=3, first_pause=0.02, longest_pause=2, silence=0.3, total=20)
 RIGHT = '{"colour": "blue", "count": 3}'
 WRONG = '{"colour": "blue", "count": "many"}'
 MATERIAL = "--- material-0123456789abcdef ---\na sky\n--- material-0123456789abcdef ---"
@@ -35,7 +33,7 @@ def model() -> Iterator[LanguageModelServer]:
 def ask(server: LanguageModelServer, times: int = 1, **access: Any) -> tuple[Paint, Usage | None]:
     async def asked() -> tuple[Paint, Usage | None]:
         given = LanguageModelAccess.model_validate({"base_url": server.base_url, "model": "tiny", **access})
-        async with LanguageModel(given, QUICK) as client:
+        async with LanguageModel(given, server.server.patience) as client:
             for _ in range(times):
                 answer = await client.answer(INSTRUCTIONS, MATERIAL, Paint)
             return answer, client.usage
@@ -194,7 +192,9 @@ def test_what_no_schema_can_say_is_sent_back_too(model: LanguageModelServer) -> 
             raise ValueError("blue was yesterday")
 
     async def asked() -> Paint:
-        async with LanguageModel(LanguageModelAccess(base_url=model.base_url, model="tiny"), QUICK) as client:
+        async with LanguageModel(
+            LanguageModelAccess(base_url=model.base_url, model="tiny"), model.server.patience
+        ) as client:
             return await client.answer(INSTRUCTIONS, MATERIAL, Paint, check)
 
     assert asyncio.run(asked()).colour == "blue"

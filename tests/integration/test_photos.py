@@ -32,13 +32,12 @@ from tests.servers.vendor import FAULTS, Asked, Fault, Said
 from tests.unit.test_developing import BOMB, CLIP, GREY16, SVG, animation, noisy
 
 WIDTH, HEIGHT = 160, 90
-QUICK = Patience(attempts=3, first_pause=0.02, longest_pause=2, silence=0.3, total=20)
 
-SOURCES: dict[str, tuple[Answer, Callable[[str], Source]]] = {
-    "openverse": (photos.openverse, lambda url: Openverse(url, QUICK)),
-    "pexels": (photos.pexels, lambda url: Pexels("pexels-key", url, QUICK)),
-    "pixabay": (photos.pixabay, lambda url: Pixabay("pixabay-key", url, QUICK)),
-    "openai": (photos.images, lambda url: OpenAIImages("gpt-image-1", "sk-key", url, QUICK)),
+SOURCES: dict[str, tuple[Answer, Callable[[str, Patience], Source]]] = {
+    "openverse": (photos.openverse, lambda url, patience: Openverse(url, patience)),
+    "pexels": (photos.pexels, lambda url, patience: Pexels("pexels-key", url, patience)),
+    "pixabay": (photos.pixabay, lambda url, patience: Pixabay("pixabay-key", url, patience)),
+    "openai": (photos.images, lambda url, patience: OpenAIImages("gpt-image-1", "sk-key", url, patience)),
 }
 LIBRARIES = [name for name in SOURCES if name != "openai"]
 
@@ -56,7 +55,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[PhotoServer]:
 
 def source(server: PhotoServer, name: str) -> Source:
     api, build = SOURCES[name]
-    return build(f"{server.url}{PATHS[api]}")
+    return build(f"{server.url}{PATHS[api]}", server.vendor.patience)
 
 
 def wishes(*scenes: Picture | str | None, width: int = WIDTH, height: int = HEIGHT) -> tuple[Wish, ...]:
@@ -187,7 +186,7 @@ def test_no_fault_of_a_source_keeps_the_next_from_helping(
         other.add("river", "weir", picture(BLUE))
         procured = shown(bucket, wish, source(server, name), source(other, "openverse"))
 
-    assert len(server.asked()) <= 2 * QUICK.attempts + 2
+    assert len(server.asked()) <= 2 * server.vendor.patience.attempts + 2
     if procured.notes:
         assert is_like(colour(bucket, procured), BLUE)
         assert procured.notes[0].endswith("; another picture takes its place")
@@ -419,7 +418,7 @@ def test_a_source_without_its_key_is_told_and_passed_over(bucket: LocalBucket) -
 @pytest.mark.parametrize("server", ["openai"], indirect=True)
 def test_a_run_that_is_asked_to_end_waits_for_no_picture(server: PhotoServer, bucket: LocalBucket) -> None:
     server.vendor.always, server.vendor.silence_seconds = "slow", 2
-    patient = OpenAIImages("m", "", f"{server.url}/v1", replace(QUICK, silence=60))
+    patient = OpenAIImages("m", "", f"{server.url}/v1", replace(server.vendor.patience, silence=60))
     [wish] = wishes("mill")
     process.stop_all()
 
@@ -454,7 +453,7 @@ def test_openverse_is_asked_for_licences_that_allow_use_and_is_not_believed(buck
     with photo_server(lying) as server:
         server.add("mill", "mill", picture(BLUE))
         [wish] = wishes("mill")
-        procured = shown(bucket, wish, Openverse(f"{server.url}/v1", QUICK))
+        procured = shown(bucket, wish, Openverse(f"{server.url}/v1", server.vendor.patience))
 
     assert procured.photo is None
     assert server.asked("/images/")[0].query["license"] == "cc0,pdm,by"

@@ -14,9 +14,8 @@ from bhiv.request import RenderRequest, check_request, make_plan
 from bhiv.settings import Settings
 from bhiv.vendors import Patience
 from tests.servers.lm import LanguageModelServer, completion, language_model_server
-from tests.servers.vendor import FAULTS, Fault
+from tests.servers.vendor import FAULTS, PATIENT, Fault
 
-QUICK = Patience(attempts=3, first_pause=0.02, longest_pause=2, silence=0.3, total=20)
 SCRIPT = (
     "The mill stands by the river.\n\nIt has 12 wheels.  All of them turn!\n\n[picture: my own] At night it sleeps."
 )
@@ -36,8 +35,8 @@ def with_model(settings: Settings, model: LanguageModelServer) -> Settings:
     return settings.model_copy(update={"lm_base_url": model.base_url, "lm_model": "tiny"})
 
 
-def planned(settings: Settings, bucket: LocalBucket, **request: Any) -> Made[Storyboard]:
-    return plan_video(RenderRequest.model_validate(request), settings, bucket, QUICK)
+def planned(settings: Settings, bucket: LocalBucket, patience: Patience = PATIENT, **request: Any) -> Made[Storyboard]:
+    return plan_video(RenderRequest.model_validate(request), settings, bucket, patience)
 
 
 def words(plan: RenderPlan) -> list[str]:
@@ -160,7 +159,7 @@ def test_whatever_is_wrong_with_the_model_the_rules_make_the_storyboard(
 ) -> None:
     model.server.always = fault
 
-    made = planned(with_model, bucket, script=SCRIPT)
+    made = planned(with_model, bucket, model.server.patience, script=SCRIPT)
 
     assert made.result.plan == make_plan(RenderRequest(script=SCRIPT), with_model)
     assert (made.result.source, made.cached) == ("rules", False)
@@ -206,7 +205,7 @@ def test_the_model_is_asked_again_when_it_is_back_for_what_is_missing(
     with_model: Settings, bucket: LocalBucket, model: LanguageModelServer
 ) -> None:
     script = "\n\n".join(f"The wheel of mill {number} turns." for number in range(12))
-    options = {"script": script, "title": "Mills", "style": "dusk"}
+    options: dict[str, Any] = {"script": script, "title": "Mills", "style": "dusk"}
     # Of two batches one fails; which, is chance.
     model.server.faults = [None, "404"]
 
@@ -270,7 +269,7 @@ def test_a_topic_whose_script_can_not_be_had_is_one_clear_error(
     model.server.always = fault
 
     with pytest.raises(LMError, match=r"^the language model "):
-        planned(with_model, bucket, topic=TOPIC)
+        planned(with_model, bucket, model.server.patience, topic=TOPIC)
 
     assert len(model.requests) <= (1 if fault in FINAL else 3)
 

@@ -13,7 +13,6 @@ from bhiv.vendors import Answer, Patience, Vendor, VendorClient, wait_for
 from tests.servers.starting import free_port
 from tests.servers.vendor import FAULTS, Asked, Fault, Said, VendorServer, vendor_server
 
-QUICK = Patience(attempts=3, first_pause=0.02, longest_pause=2, silence=0.3, total=20)
 #: What only who asked can know to be wrong.
 OF_THE_CONTENT = {"type", "html", "json", "empty", "truncated"}
 SECRET = "Bearer sk-very-secret"
@@ -29,7 +28,9 @@ def server() -> Iterator[VendorServer]:
 
 
 def vendor(server: VendorServer) -> Vendor:
-    return Vendor("the language model", f"{server.url}/v1", LMError, {"Authorization": SECRET}, QUICK, 1 << 20)
+    return Vendor(
+        "the language model", f"{server.url}/v1", LMError, {"Authorization": SECRET}, server.patience, 1 << 20
+    )
 
 
 def ask(to: Vendor) -> Answer:
@@ -83,7 +84,7 @@ def test_no_fault_makes_it_ask_more_often_than_agreed(server: VendorServer, faul
     with pytest.raises(LMError):
         ask(vendor(server))
 
-    assert len(server.requests) <= QUICK.attempts
+    assert len(server.requests) <= server.patience.attempts
 
 
 @pytest.mark.parametrize("fault", ["401", "500", "429 long", "reset"])
@@ -112,7 +113,7 @@ def test_a_refusal_of_one_request_says_nothing_of_the_next(server: VendorServer)
 
 def test_all_attempts_together_end_in_time(server: VendorServer) -> None:
     server.always = "slow"
-    impatient = replace(vendor(server), patience=replace(QUICK, silence=10, attempts=100, total=0.4))
+    impatient = replace(vendor(server), patience=replace(server.patience, silence=10, attempts=100, total=0.4))
 
     with pytest.raises(LMError, match="did not answer within"):
         ask(impatient)

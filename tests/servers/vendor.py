@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
+from bhiv.vendors import Patience
+
 Fault = Literal[
     "400", "401", "403", "404", "429", "429 soon", "429 long", "500", "302",
     "slow", "cut", "truncated", "type", "html", "json", "empty", "huge", "reset",
@@ -19,6 +21,8 @@ FAULTS: tuple[Fault, ...] = (
     "slow", "cut", "truncated", "type", "html", "json", "empty", "huge", "reset",
 )  # fmt: skip
 
+#: Asks again at once, but waits for an answer as long as a busy machine may take.
+PATIENT = Patience(attempts=3, first_pause=0.02, longest_pause=2, silence=20, total=60)
 HTML = b"<html><body>We are moving house.</body></html>"
 
 
@@ -68,7 +72,12 @@ class VendorServer:
     #: What goes wrong with every request for which there is no other fault.
     always: Fault | None = None
     requests: list[Asked] = field(default_factory=list)
-    silence_seconds: float = 0.7
+    silence_seconds: float = 3
+
+    @property
+    def patience(self) -> Patience:
+        """How it is asked, as it is set now: at once again, and, but when it is to be slow, as a busy machine needs."""
+        return replace(PATIENT, silence=0.3 if self.always == "slow" else 1.5 if "slow" in self.faults else 20)
 
     def _fault(self) -> Fault | None:
         return self.faults.pop(0) if self.faults else self.always
