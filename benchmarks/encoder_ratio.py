@@ -11,10 +11,11 @@ from benchmarks.measuring import plan_of, run, workshop, write_plan
 from bhiv import ffmpeg, process
 from bhiv.pictures import brief_scenes
 from bhiv.plan import RenderPlan
-from bhiv.production import Frame, make_captions, make_narration, make_picture
+from bhiv.production import Frame, clip_spec, make_captions, make_narration, make_picture
 from bhiv.settings import Settings
 from bhiv.speech import choose_voices
 from bhiv.video import camera, clip
+from bhiv.video.staging import stage_scenes
 from bhiv.workplace import claimed, open_workplace
 
 SCENES = 8
@@ -46,30 +47,31 @@ def _x264_alone(plan: RenderPlan, settings: Settings, folder: Path) -> float:
     briefs = brief_scenes(plan, *camera.picture_size(frame.width, frame.height))
     raw = (_MEMORY if _MEMORY.is_dir() else folder) / f"{folder.name}.yuv"
     with claimed(workplace, "benchmark", b""):
-        for number, (scene, brief) in enumerate(zip(plan.scenes, briefs, strict=True)):
-            drawn = make_picture(workplace, "benchmark", brief).result
-            narrated = make_narration(workplace, "benchmark", scene, plan.language, voices, settings).result
-            captioned = make_captions(workplace, scene, narrated, plan.captions, frame).result
-            spec = clip.ClipSpec(
-                picture_sha256="",
-                move=camera.choose(scene.camera, number),
-                frames=captioned.frames,
-                subtitles=captioned.subtitles,
-                encoder="",
-                **frame.model_dump(),
-            )
-            work = folder / f"raw-{number}"
+        drawn = [make_picture(workplace, "benchmark", brief).result for brief in briefs]
+        narrated = [
+            make_narration(workplace, "benchmark", scene, plan.language, voices, settings).result
+            for scene in plan.scenes
+        ]
+        captioned = [
+            make_captions(workplace, scene, spoken, plan.captions, frame).result
+            for scene, spoken in zip(plan.scenes, narrated, strict=True)
+        ]
+        for at, staging in enumerate(stage_scenes(plan)):
+            seen, said = drawn[at::-1][:2], captioned[at::-1][:2]
+            work = folder / f"raw-{at}"
             work.mkdir()
-            _write_frames(spec, workplace.bucket.fetch(drawn.image), work, workplace.fonts, raw)
+            spec = clip_spec(staging, seen, said, frame)
+            pictures = [workplace.bucket.fetch(one.image) for one in seen[: 2 if spec.entry else 1]]
+            _write_frames(spec, pictures, work, workplace.fonts, raw)
             total += _encode(spec, raw, work)
             shutil.rmtree(work)
     raw.unlink()
     return total
 
 
-def _write_frames(spec: clip.ClipSpec, picture: Path, work: Path, fonts: Path, raw: Path) -> None:
+def _write_frames(spec: clip.ClipSpec, pictures: list[Path], work: Path, fonts: Path, raw: Path) -> None:
     arguments = ("-c:v", "rawvideo", "-pix_fmt", "yuv420p", "-f", "rawvideo", str(raw))
-    clip.encode(spec, picture, work, fonts, 120, output=arguments)
+    clip.encode(spec, pictures, work, fonts, 120, output=arguments)
 
 
 def _encode(spec: clip.ClipSpec, raw: Path, work: Path) -> float:

@@ -17,6 +17,7 @@ from bhiv.request import RenderRequest
 from bhiv.settings import Settings, load_settings
 from bhiv.speech import choose_voices
 from bhiv.video import camera
+from bhiv.video.staging import Staging, stage_scenes
 from flows.run_settings import identified, is_deployed, settings_of_run, was_cancelled
 from flows.watch import Watch, later, result, show_storyboard
 from tasks.check_video import check_video
@@ -100,7 +101,6 @@ class _Scenes:
         voices = choose_voices(plan.voice, plan.language, settings)
         briefs = brief_scenes(plan, *camera.picture_size(frame.width, frame.height))
         labels = [f"{number} of {len(plan.scenes)}" for number in range(1, len(plan.scenes) + 1)]
-        moves = [camera.choose(scene.camera, number) for number, scene in enumerate(plan.scenes)]
         wishes = wish_pictures(plan, briefs)
         searched = Collection.of(settings).searched_first and any(wish.queries for wish in wishes)
         self.found = [find_photos.submit(wishes)] if searched else []
@@ -116,7 +116,13 @@ class _Scenes:
         ]
         # Before the clips: it is then done while they are encoded, and the join has only to copy.
         self.sound = master_sound.submit(run, [*map(later, self.narrated)], [*map(later, self.captioned)], frame)
-        self.clips = [
-            encode_clip.submit(label, run, move, later(drawn), later(captioned), frame)
-            for label, move, drawn, captioned in zip(labels, moves, self.drawn, self.captioned, strict=True)
-        ]
+        self.clips = []
+        for number, (label, staging) in enumerate(zip(labels, stage_scenes(plan), strict=True)):
+            drawn = [later(self.drawn[at]) for at in _with_before(number, staging)]
+            captioned = [later(self.captioned[at]) for at in _with_before(number, staging)]
+            self.clips.append(encode_clip.submit(label, run, staging, drawn, captioned, frame))
+
+
+def _with_before(number: int, staging: Staging) -> list[int]:
+    """Return a scene's number and, where it begins over the scene before, that one's."""
+    return [number, number - 1] if staging.before else [number]

@@ -26,6 +26,7 @@ _VOICE = r"^[a-z0-9_-]{1,32}(:[A-Za-z0-9_./+-]{1,64})?$"
 Quality = Literal["draft", "standard", "high"]
 Captions = Literal["karaoke", "phrase", "off"]
 Camera = Literal["auto", "still", "zoom_in", "zoom_out", "pan_left", "pan_right", "pan_up", "pan_down"]
+Transition = Literal["auto", "cut", "crossfade", "dip", "slide"]
 Style = Literal["auto", "dawn", "dusk", "night", "ocean", "forest", "ember", "lotus", "slate"]
 
 
@@ -77,6 +78,13 @@ class Picture(Contract):
         return self
 
 
+class Focus(Contract):
+    """What a picture is about: a place in it, in fractions from its left and its upper edge."""
+
+    x: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
+    y: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
+
+
 class Scene(Contract):
     """One picture with the words spoken over it."""
 
@@ -92,7 +100,8 @@ class Scene(Contract):
         None, ge=1, le=10, allow_inf_nan=False, description="The least length; narration may need more. None: no least."
     )
     camera: Camera = "auto"
-    transition: Literal["cut"] = Field("cut", description="How the scene begins.")
+    focus: Focus | None = Field(None, description="What the camera closes in on; None is the middle.")
+    transition: Transition | None = Field(None, description="How the scene begins; None is as the plan says.")
 
     @model_validator(mode="after")
     def _has_length(self) -> "Scene":
@@ -113,6 +122,9 @@ class RenderPlan(Contract):
     quality: Quality = "standard"
     captions: Captions = Field("karaoke", description="What is burned in; the soft track is always there.")
     style: Style = Field("auto", description="Palette of the offline pictures.")
+    transition: Transition = Field(
+        "auto", description="How scenes begin: auto crossfades, and dips to black before a chapter."
+    )
     scenes: tuple[Scene, ...] = Field(min_length=1, max_length=10_000)
     uploader_id: Text = Field("local", min_length=1, max_length=200)
     callback_url: str | None = Field(

@@ -5,6 +5,7 @@ a task that was submitted they only take effect when the call returns.
 """
 
 import ctypes
+import errno
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -23,7 +24,6 @@ from bhiv.errors import DiskFull, Interrupted, ToolFailed, ToolTimedOut
 _STDERR_TAIL = 4_000
 #: Fewer switches between the two ends of a pipe that carries whole pictures; the kernel's limit for users.
 _PIPE_BYTES = 1 << 20
-_F_SETPIPE_SZ = 1031
 _PR_SET_PDEATHSIG = 1
 
 _lock = threading.Lock()
@@ -95,16 +95,17 @@ def feed(
 ) -> Iterator[Callable[[bytes | memoryview], None]]:
     """Start a command and yield what writes to its standard input; on leaving, close it and wait for a good end.
 
-    The command may take any time as a whole, but not `stall_seconds` without taking a write, or at its end. Raises the
-    same errors as `run`, whether the command or the writing failed first.
+    What is written must not change until the next write has returned, and the last not until the block is left: whole
+    pictures are lent to the pipe, not copied. The command may take any time as a whole, but not `stall_seconds` without
+    taking a write, or at its end. Raises the same errors as `run`, whether the command or the writing failed first.
     """
     with _started(argv, cwd, stdout=subprocess.DEVNULL) as (child, stderr), _Deadline(child, stall_seconds) as deadline:
         assert child.stdin is not None
         pipe = child.stdin
-        _widen(pipe)
+        put = _putter(pipe)
 
         def write(data: bytes | memoryview) -> None:
-            pipe.write(data)
+            put(data)
             deadline.restart()
 
         try:
@@ -205,10 +206,48 @@ def _close(pipe: IO[bytes] | None) -> None:
         return
 
 
-def _widen(pipe: IO[bytes]) -> None:
-    try:
-        import fcntl
+def _putter(pipe: IO[bytes]) -> Callable[[bytes | memoryview], object]:
+    """Return what writes all of a buffer into a pipe, on Linux without a copy."""
+    if sys.platform != "linux":
+        return pipe.write
+    import fcntl
 
-        fcntl.fcntl(pipe.fileno(), _F_SETPIPE_SZ, _PIPE_BYTES)
-    except (ImportError, OSError):  # not Linux, or over the user's limit: slower, not wrong
-        return
+    descriptor = pipe.fileno()
+    with suppress(OSError):  # over the user's limit: slower, not wrong
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    holds = fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.vmsplice.restype = ctypes.c_ssize_t
+    can_lend = True
+
+    def put(data: bytes | memoryview) -> None:
+        nonlocal can_lend
+        # Only what fills the pipe by itself pushes all that was lent before out of it.
+        if can_lend and isinstance(data, memoryview) and not data.readonly and data.nbytes >= holds:
+            can_lend = _lend(libc, descriptor, data)
+            if can_lend:
+                return
+        pipe.write(data)
+
+    return put
+
+
+class _IOVector(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+def _lend(libc: ctypes.CDLL, descriptor: int, data: memoryview) -> bool:
+    """Put a buffer's own pages into a pipe (see vmsplice(2)); return whether this system lets us."""
+    start, gone = ctypes.addressof(ctypes.c_char.from_buffer(data)), 0
+    while gone < data.nbytes:
+        vector = _IOVector(start + gone, data.nbytes - gone)
+        moved = libc.vmsplice(descriptor, ctypes.byref(vector), ctypes.c_ulong(1), 0)
+        if moved >= 0:
+            gone += moved
+            continue
+        number = ctypes.get_errno()
+        if gone == 0 and number in {errno.ENOSYS, errno.EPERM, errno.EINVAL}:
+            return False
+        if number != errno.EINTR:
+            raise OSError(number, os.strerror(number))
+    return True

@@ -16,7 +16,7 @@ from bhiv.captions import Cue
 from bhiv.photos import Collection, Credit, Wish, procure
 from bhiv.photos.offers import Offer
 from bhiv.pictures import Brief
-from bhiv.plan import Camera, Captions, Contract, Frames, Quality, RenderPlan, Samples, Scene
+from bhiv.plan import Captions, Contract, Frames, Quality, RenderPlan, Samples, Scene
 from bhiv.settings import Settings
 from bhiv.speech import Spoken, Voice, narrate, read_narration
 from bhiv.speech.engine import EMBEDDED
@@ -24,7 +24,9 @@ from bhiv.speech.lexicon import NO_WORDS, Lexicon, read_lexicon
 from bhiv.speech.narration import Sentence, embedded
 from bhiv.speech.utterance import Utterance
 from bhiv.storyboard import opening
-from bhiv.video import clip, gate, join, sound
+from bhiv.video import clip, gate, join, sound, transitions
+from bhiv.video.camera import Still
+from bhiv.video.staging import Movement, Staging
 from bhiv.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -193,29 +195,55 @@ def make_captions(
 
 
 def make_clip(
-    workplace: Workplace, run: str, move: Camera, drawn: Drawn, captioned: Captioned, frame: Frame
+    workplace: Workplace,
+    run: str,
+    staging: Staging,
+    drawn: Sequence[Drawn],
+    captioned: Sequence[Captioned],
+    frame: Frame,
 ) -> Made[clip.Clip]:
-    """Encode a scene's pictures, captions burned in."""
-    spec = clip.ClipSpec(
-        picture_sha256=drawn.image.sha256,
-        move=move,
-        frames=captioned.frames,
-        subtitles=captioned.subtitles,
-        fonts=fonts.identity(captioned.subtitles),
-        encoder=" ".join([ffmpeg.VERSION, *clip.encoder_arguments(frame.quality, frame.fps)]),
-        **frame.model_dump(),
-    )
+    """Encode a scene's pictures, captions burned in.
+
+    `drawn` and `captioned` are the scene's and then, where it begins with a transition, those of the scene before.
+    """
+    own, spec = captioned[0], clip_spec(staging, drawn, captioned, frame)
     key = clip.STEP.key(spec)
 
     def make() -> clip.Clip:
-        fonts.provide(workplace.fonts, captioned.subtitles)
+        fonts.provide(workplace.fonts, own.subtitles)
+        seen = [workplace.bucket.fetch(one.image) for one in drawn[: 2 if spec.entry else 1]]
         with workplace.folder(run, "clip") as folder:
-            file = clip.encode(
-                spec, workplace.bucket.fetch(drawn.image), folder, workplace.fonts, workplace.stall_seconds
-            )
-            return clip.Clip(video=workplace.bucket.put_file(f"{key}.mp4", file, "video/mp4"), frames=captioned.frames)
+            file = clip.encode(spec, seen, folder, workplace.fonts, workplace.stall_seconds)
+            return clip.Clip(video=workplace.bucket.put_file(f"{key}.mp4", file, "video/mp4"), frames=own.frames)
 
     return recall(workplace.bucket, clip.STEP, key, make)
+
+
+def clip_spec(staging: Staging, drawn: Sequence[Drawn], captioned: Sequence[Captioned], frame: Frame) -> clip.ClipSpec:
+    """Return what decides the clip that `make_clip` makes of the same."""
+    own = captioned[0]
+    return clip.ClipSpec(
+        still=_still(staging.movement, drawn[0], own),
+        entry=_entry(staging, drawn, captioned, frame),
+        subtitles=own.subtitles,
+        fonts=fonts.identity(own.subtitles),
+        encoder=" ".join([ffmpeg.VERSION, *clip.encoder_arguments(frame.quality, frame.fps)]),
+        **frame.model_dump(),
+    )
+
+
+def _still(movement: Movement, drawn: Drawn, captioned: Captioned) -> Still:
+    return Still(picture_sha256=drawn.image.sha256, frames=captioned.frames, **movement.model_dump())
+
+
+def _entry(staging: Staging, drawn: Sequence[Drawn], captioned: Sequence[Captioned], frame: Frame) -> clip.Entry | None:
+    if staging.transition is None or staging.before is None:
+        return None
+    return clip.Entry(
+        transition=staging.transition,
+        frames=Frames(transitions.frames_of(staging.transition, frame.fps, captioned[0].frames)),
+        still=_still(staging.before, drawn[1], captioned[1]),
+    )
 
 
 def make_sound(

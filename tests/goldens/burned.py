@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bhiv import captions, ffmpeg, fonts, process
 from bhiv.plan import Frames, Samples
 from bhiv.speech.words import Word
-from bhiv.video.camera import picture_size
+from bhiv.video.camera import Still, picture_size
 from bhiv.video.clip import ClipSpec, encode
 
 SIZE = (768, 432)
@@ -32,10 +32,10 @@ def burned(text: str, folder: Path) -> NDArray[np.uint8]:
     across, down = picture_size(width, height)
     cv2.imwrite(str(folder / "picture.png"), np.full((down, across, 3), 70, np.uint8))
     spec = ClipSpec(
-        picture_sha256="", move="still", frames=Frames(2), width=width, height=height, fps=25, quality="high",
-        subtitles=subtitles, encoder="",
+        still=Still(picture_sha256="", move="still", frames=Frames(2)), width=width, height=height, fps=25,
+        quality="high", subtitles=subtitles, encoder="",
     )  # fmt: skip
-    made = encode(spec, folder / "picture.png", folder, lettering, 60)
+    made = encode(spec, [folder / "picture.png"], folder, lettering, 60)
     raw = ffmpeg.command("-i", str(made), "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-")
     frame = np.frombuffer(process.run(raw, timeout_seconds=60).stdout, np.uint8).reshape(height, width, 3)
     return frame[height * 2 // 3 :].copy()

@@ -14,6 +14,7 @@ from bhiv.bucket import Artifact
 from bhiv.plan import SAMPLE_RATE, Camera, Captions, Frames, Samples
 from bhiv.speech.words import Word
 from bhiv.video import camera, sound
+from bhiv.video.camera import Still
 from bhiv.video.clip import ClipSpec, encode
 from bhiv.video.join import Part, Programme, join
 
@@ -95,9 +96,7 @@ def write_clip(
     work = folder / f"{name}.work"
     work.mkdir()
     spec = ClipSpec(
-        picture_sha256="",
-        move=move,
-        frames=Frames(frames),
+        still=Still(picture_sha256="", move=move, frames=Frames(frames)),
         width=WIDTH,
         height=HEIGHT,
         fps=fps,
@@ -106,7 +105,7 @@ def write_clip(
         encoder="",
     )
     picture = write_picture(work / "picture.png", shade=shade)
-    return encode(spec, picture, work, folder.parent / "home" / "fonts", 60).rename(folder / name)
+    return encode(spec, [picture], work, folder.parent / "home" / "fonts", 60).rename(folder / name)
 
 
 def grab(path: Path, at: Fraction | float, width: int = WIDTH, height: int = HEIGHT) -> NDArray[np.uint8]:

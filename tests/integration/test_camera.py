@@ -1,15 +1,18 @@
 import itertools
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bhiv.plan import Camera, Frames
+from bhiv.plan import Camera, Focus, Frames
 from bhiv.video import camera
+from bhiv.video.camera import Still
+from bhiv.video.yuv import YUV, planes
 
 WIDTH, HEIGHT = 640, 360
-FRAMES = Frames(90)
+FRAMES, FPS = 90, 30
 #: Of a pixel; a jitter of 0.3 can be seen, the path's own error with cv2's affine warp is 0.075.
 SMOOTH = 0.04
 
@@ -22,14 +25,21 @@ def waves() -> NDArray[np.uint8]:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def luma(frame: memoryview) -> NDArray[np.float64]:
-    return np.frombuffer(frame, np.uint8)[: WIDTH * HEIGHT].reshape(HEIGHT, WIDTH).astype(float)
+def shoot(
+    picture: NDArray[np.uint8], move: Camera, frames: int, width: int, height: int, focus: Focus | None = None
+) -> Iterator[YUV]:
+    """The frames of a scene and those that the next one may begin over."""
+    still = Still(picture_sha256="", move=move, focus=focus, frames=Frames(frames))
+    shot, frame = camera.open_shot(picture, still, width, height, FPS), YUV.empty(width, height)
+    for number in range(frames + camera.run_on(FPS)):
+        shot.expose(number, frame)
+        yield frame
 
 
 def path(move: Camera, axis: int) -> NDArray[np.float64]:
     """Where along an axis the middle of each frame looks, in picture pixels, told by the wave's phase there."""
     rate = (0.21, 0.17)[axis]
-    profiles = (luma(frame).mean(axis=axis) for frame in camera.shoot(waves(), move, FRAMES, WIDTH, HEIGHT))
+    profiles = (frame.y.astype(float).mean(axis=axis) for frame in shoot(waves(), move, FRAMES, WIDTH, HEIGHT))
     return np.unwrap([phase_in_the_middle(profile, rate) for profile in profiles]) / rate
 
 
@@ -66,7 +76,7 @@ def test_a_zoom_keeps_its_centre(move: Camera) -> None:
 
 
 def test_a_still_camera_repeats_its_frame() -> None:
-    frames = [bytes(frame) for frame in camera.shoot(waves(), "still", Frames(3), WIDTH, HEIGHT)]
+    frames = [frame.data.tobytes() for frame in shoot(waves(), "still", 3, WIDTH, HEIGHT)]
 
     assert len(set(frames)) == 1
 
@@ -78,9 +88,42 @@ def test_every_size_gives_whole_frames(size: tuple[int, int], move: Camera) -> N
     pictured = camera.picture_size(width, height)
     picture = np.full((pictured[1], pictured[0], 3), 90, np.uint8)
 
-    frames = [frame.nbytes for frame in camera.shoot(picture, move, Frames(5), width, height)]
+    for frame in shoot(picture, move, 5, width, height):
+        assert [(int(plane.min()), int(plane.max())) for plane in frame.planes] == [(93, 93), (128, 128), (128, 128)]
+        assert frame.data.nbytes == width * height * 3 // 2
 
-    assert frames == [width * height * 3 // 2] * 5
+
+@pytest.mark.parametrize("move", ["zoom_in", "zoom_out", "pan_left", "pan_right", "pan_up", "pan_down"])
+def test_a_move_goes_on_past_the_end_of_its_scene(move: Camera) -> None:
+    frames = [frame.data.tobytes() for frame in shoot(waves(), move, 20, WIDTH, HEIGHT)]
+
+    assert len(set(frames)) == len(frames) == 20 + FPS // 2
+
+
+def middle(move: Camera, focus: Focus, number: int) -> tuple[float, float]:
+    """What a frame has in its middle of a picture that is brighter to the right and whose U grows downwards."""
+    width, height = camera.picture_size(WIDTH, HEIGHT)
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[..., :] = np.linspace(0, 250, width)[None, :, None]
+    picture[..., 2] = np.linspace(0, 250, height)[:, None]
+    *_, frame = itertools.islice(shoot(picture, move, 40, WIDTH, HEIGHT, focus), number + 1)
+    return float(frame.y[HEIGHT // 2, WIDTH // 2]), float(frame.u[HEIGHT // 4, WIDTH // 4])
+
+
+def test_a_zoom_closes_in_on_its_focus() -> None:
+    (left, _), (right, _) = (middle("zoom_in", Focus(x=at), 54) for at in (0, 1))
+    (_, high), (_, low) = (middle("zoom_in", Focus(y=at), 54) for at in (0, 1))
+
+    assert right > left + 10
+    assert low > high + 3
+    assert middle("zoom_in", Focus(x=0, y=0), 0) == middle("zoom_in", Focus(x=1, y=1), 0)
+    assert middle("zoom_out", Focus(y=0), 0)[1] == high
+
+
+def test_a_pan_passes_at_the_height_of_its_focus() -> None:
+    (_, high), (_, low) = (middle("pan_right", Focus(y=at), 20) for at in (0, 1))
+
+    assert low > high + 3
 
 
 @pytest.mark.parametrize(
@@ -98,7 +141,7 @@ def test_every_size_gives_whole_frames(size: tuple[int, int], move: Camera) -> N
 def test_colours_are_bt709(rgb: tuple[int, int, int], yuv: tuple[int, int, int]) -> None:
     picture = np.full((8, 8, 3), rgb, np.uint8)
 
-    assert tuple(int(plane[0, 0]) for plane in camera.planes(picture)) == yuv
+    assert tuple(int(plane[0, 0]) for plane in planes(picture)) == yuv
 
 
 def test_auto_alternates_and_an_edit_elsewhere_changes_nothing() -> None:

@@ -31,6 +31,7 @@ from bhiv.request import RenderRequest
 from bhiv.settings import Settings, settings_environment
 from bhiv.speech import choose_voices
 from bhiv.video import camera
+from bhiv.video.staging import stage_scenes
 from bhiv.workplace import Workplace
 
 T = TypeVar("T", bound=BaseModel)
@@ -112,8 +113,8 @@ def make(workplace: Workplace, settings: Settings, request: RenderRequest, betwe
         ]
         sound = made(production.make_sound(workplace, run, told, shown, frame))
         clips = [
-            made(production.make_clip(workplace, run, camera.choose(scene.camera, number), picture, words, frame))
-            for number, (scene, picture, words) in enumerate(zip(PLAN.scenes, drawn, shown, strict=True))
+            made(production.make_clip(workplace, run, staging, drawn[at::-1][:2], shown[at::-1][:2], frame))
+            for at, staging in enumerate(stage_scenes(PLAN))
         ]
         programme = production.programme_of(PLAN, shown, clips, sound)
         video = made(production.make_video(workplace, run, programme))

@@ -1,3 +1,4 @@
+import hashlib
 import sys
 import threading
 import time
@@ -96,3 +97,23 @@ def test_a_slow_child_that_goes_on_reading_is_left_alone() -> None:
     with process.feed(python(code), stall_seconds=1.5) as write:
         for _ in range(6):
             write(bytes(1 << 19))
+
+
+def test_what_is_lent_arrives_as_it_was_written() -> None:
+    """Two buffers by turns, larger and smaller than a pipe, each changed as soon as it may be."""
+    code = (
+        "import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest(), file=sys.stderr); sys.exit(3)"
+    )
+    for size in (3 << 20, (1 << 20) + 4321, 5_000):
+        wanted = hashlib.sha256()
+        buffers = [bytearray(size), bytearray(size)]
+        with (
+            pytest.raises(ToolFailed) as failed,
+            process.feed(python(code), stall_seconds=20) as write,
+        ):
+            for number in range(20):
+                buffer = buffers[number % 2]
+                buffer[:] = bytes([number * 7 % 256]) * size
+                wanted.update(buffer)
+                write(memoryview(buffer))
+        assert wanted.hexdigest() in str(failed.value)

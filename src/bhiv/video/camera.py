@@ -4,18 +4,21 @@ Zoom and pan map each axis on its own, so one `cv2.resize` per plane does both a
 takes its window from whole pixels, but keeps an exact scale when the scale, not the size, is given. The missing part of
 a pixel is found in the output: at a scale s, starting d pixels further left moves the phase by d·s, and some small d
 brings it within a few hundredths of a pixel of the ideal path.
+
+A pan keeps its scale, so all that it shows is resized once, at twelve positions within a pixel; each of its frames is
+then a copy out of the one that fits best, at a twentieth of the cost.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bhiv.plan import Camera, Frames
-
-Plane = NDArray[np.uint8]
+from bhiv.plan import Camera, Contract, Focus, Frames
+from bhiv.video.yuv import YUV, Plane, planes
 
 #: How much larger than the frame a picture is drawn, so that the camera has room and never magnifies.
 MARGIN = 1.15
@@ -27,21 +30,30 @@ _REACH = 32
 _GOOD_ENOUGH = 0.02
 #: Repeated edge pixels around a plane: room for the search where a view touches the picture's edge.
 _BORDER = 40
+#: Positions within a pixel at which a pan is resized; the path is missed by 0.042 pixels at most.
+_PHASES = 12
+_MIDDLE = Focus(x=0.5, y=0.5)
 
-# ITU-R BT.709, 8 bit, limited range: Y' = 16 + 219·(Kr R + Kg G + Kb B), C = 128 + 224·(B - Y)/(2 (1 - Kb)).
-_KR, _KB = 0.2126, 0.0722
-_KG = 1 - _KR - _KB
-_TO_YUV = np.array(
-    [
-        [219 * _KR, 219 * _KG, 219 * _KB, 16 * 255],
-        [-112 * _KR / (1 - _KB), -112 * _KG / (1 - _KB), 112, 128 * 255],
-        [112, -112 * _KG / (1 - _KR), -112 * _KB / (1 - _KR), 128 * 255],
-    ]
-) / 255  # fmt: skip
+
+class Still(Contract):
+    """How a picture of `picture_size` is seen, as far as it decides a clip's bytes."""
+
+    picture_sha256: str
+    move: Camera
+    focus: Focus | None = None
+    #: Length of the scene. The move lasts a little longer, so that the next scene can begin over it.
+    frames: Frames
+
+
+class Source(Protocol):
+    """What gives the frames of a scene."""
+
+    def expose(self, number: int, frame: YUV) -> None:
+        """Fill `frame` with frame `number` of the scene; those up to `run_on` frames past its end are there too."""
 
 
 @dataclass(frozen=True)
-class View:
+class _View:
     """What the camera sees: a window `scale` frames wide, its centre in fractions of the picture."""
 
     scale: float
@@ -49,16 +61,6 @@ class View:
     y: float = 0.5
 
 
-_SIDE = _PANNING / MARGIN / 2
-_MOVES: dict[Camera, tuple[View, View]] = {
-    "still": (View(MARGIN), View(MARGIN)),
-    "zoom_in": (View(MARGIN), View(_CLOSE)),
-    "zoom_out": (View(_CLOSE), View(MARGIN)),
-    "pan_left": (View(_PANNING, x=1 - _SIDE), View(_PANNING, x=_SIDE)),
-    "pan_right": (View(_PANNING, x=_SIDE), View(_PANNING, x=1 - _SIDE)),
-    "pan_up": (View(_PANNING, y=1 - _SIDE), View(_PANNING, y=_SIDE)),
-    "pan_down": (View(_PANNING, y=_SIDE), View(_PANNING, y=1 - _SIDE)),
-}
 _AUTO: tuple[Camera, ...] = ("zoom_in", "pan_right", "zoom_out", "pan_left")
 
 
@@ -72,56 +74,159 @@ def picture_size(width: int, height: int) -> tuple[int, int]:
     return -(-round(width * MARGIN) // 2) * 2, -(-round(height * MARGIN) // 2) * 2
 
 
-def planes(picture: NDArray[np.uint8]) -> tuple[Plane, Plane, Plane]:
-    """Return an RGB picture (height, width, 3), both even, as BT.709 limited-range Y, and U and V of half its size."""
-    height, width = picture.shape[:2]
-    y, u, v = cv2.split(cv2.transform(picture, _TO_YUV))
-    half = (width // 2, height // 2)
-    small = (cv2.resize(plane, half, interpolation=cv2.INTER_AREA) for plane in (u, v))
-    return tuple(plane.astype(np.uint8, copy=False) for plane in (y, *small))  # type: ignore[return-value]
+def run_on(fps: int) -> int:
+    """Return for how many frames a scene can be seen after its end: half a second."""
+    return fps // 2
 
 
-def shoot(picture: NDArray[np.uint8], camera: Camera, frames: Frames, width: int, height: int) -> Iterator[memoryview]:
-    """Yield each frame of a move over a picture as planar YUV 4:2:0 bytes.
-
-    The picture has `picture_size(width, height)`. The buffer is reused: write it before asking for the next.
-    """
-    y, u, v = (np.pad(plane, _BORDER, mode="edge") for plane in planes(picture))
-    start, end = _MOVES[camera]
-    frame = np.empty(width * height * 3 // 2, np.uint8)
-    luma, chroma = width * height, width * height // 4
-    targets = (
-        (y, frame[:luma].reshape(height, width)),
-        (u, frame[luma : luma + chroma].reshape(height // 2, width // 2)),
-        (v, frame[luma + chroma :].reshape(height // 2, width // 2)),
-    )
-    scratch = np.empty((height + 2 * _REACH, width + 2 * _REACH), np.uint8)
-    for number in range(frames):
-        if number == 0 or start != end:
-            view = _between(start, end, number / max(frames - 1, 1))
-            for plane, target in targets:
-                _look(plane, view, target, scratch)
-        yield frame.data
+def open_shot(picture: NDArray[np.uint8], still: Still, width: int, height: int, fps: int) -> Source:
+    """Return the shot of an RGB picture of `picture_size(width, height)` for frames of this size."""
+    start, end = _views(still.move, still.focus or _MIDDLE)
+    bordered = [np.pad(plane, _BORDER, mode="edge") for plane in planes(picture)]
+    steps = still.frames + run_on(fps)
+    if start == end:
+        return _Hold(bordered, start, width, height)
+    if start.scale == end.scale:
+        return _Pan(bordered, start, end, steps, width, height)
+    return _Zoom(bordered, start, end, steps, width, height)
 
 
-def _between(start: View, end: View, time: float) -> View:
-    """Return the view at `time` 0-1; half the motion is eased, so that it neither jerks nor ever stands still."""
-    eased = time / 2 + time * time * (3 - 2 * time) / 2
-    return View(*(a + (b - a) * eased for a, b in ((start.scale, end.scale), (start.x, end.x), (start.y, end.y))))
+class _Hold:
+    """A camera that stands still."""
+
+    def __init__(self, bordered: Sequence[Plane], view: _View, width: int, height: int) -> None:
+        self._seen = YUV.empty(width, height)
+        for plane, target in zip(bordered, self._seen.planes, strict=True):
+            _look(plane, view, target, _scratch(width, height))
+
+    def expose(self, _number: int, frame: YUV) -> None:
+        np.copyto(frame.data, self._seen.data)
 
 
-def _look(plane: Plane, view: View, target: Plane, scratch: Plane) -> None:
+class _Zoom:
+    """A view that grows or shrinks."""
+
+    def __init__(
+        self, bordered: Sequence[Plane], start: _View, end: _View, steps: int, width: int, height: int
+    ) -> None:
+        self._bordered, self._start, self._end, self._steps = bordered, start, end, steps
+        self._scratch = _scratch(width, height)
+
+    def expose(self, number: int, frame: YUV) -> None:
+        view = _between(self._start, self._end, _eased(number, self._steps))
+        for plane, target in zip(self._bordered, frame.planes, strict=True):
+            _look(plane, view, target, self._scratch)
+
+
+class _Pan:
+    """A view that moves along one axis: the strip of the picture that it passes, at each phase."""
+
+    def __init__(
+        self, bordered: Sequence[Plane], start: _View, end: _View, steps: int, width: int, height: int
+    ) -> None:
+        self._steps = steps
+        self._backwards = end.x < start.x or end.y < start.y
+        first = end if self._backwards else start
+        frames = YUV.empty(width, height)
+        self._strips = [
+            _strips(plane, first, abs(end.x - start.x), abs(end.y - start.y), target.shape)
+            for plane, target in zip(bordered, frames.planes, strict=True)
+        ]
+
+    def expose(self, number: int, frame: YUV) -> None:
+        eased = _eased(number, self._steps)
+        for (strips, way_x, way_y), target in zip(self._strips, frame.planes, strict=True):
+            gone = 1 - eased if self._backwards else eased
+            at, phase = divmod(round(gone * (way_x + way_y) * _PHASES), _PHASES)
+            left, top = (at, 0) if way_x else (0, at)
+            height, width = target.shape
+            np.copyto(target, strips[phase][top : top + height, left : left + width])
+
+
+def _views(move: Camera, focus: Focus) -> tuple[_View, _View]:
+    """Return where a move starts and ends: a zoom closes in on the focus, a pan passes at its height."""
+    far, close = _View(MARGIN), _View(_CLOSE, *(_inside(at, _CLOSE) for at in (focus.x, focus.y)))
+    low, high = _inside(0, _PANNING), _inside(1, _PANNING)
+    x, y = _inside(focus.x, _PANNING), _inside(focus.y, _PANNING)
+    match move:
+        case "zoom_in":
+            return far, close
+        case "zoom_out":
+            return close, far
+        case "pan_right":
+            return _View(_PANNING, low, y), _View(_PANNING, high, y)
+        case "pan_left":
+            return _View(_PANNING, high, y), _View(_PANNING, low, y)
+        case "pan_down":
+            return _View(_PANNING, x, low), _View(_PANNING, x, high)
+        case "pan_up":
+            return _View(_PANNING, x, high), _View(_PANNING, x, low)
+        case _:
+            return far, far
+
+
+def _inside(centre: float, scale: float) -> float:
+    """Return the centre nearest to this one from which a view does not leave the picture."""
+    half = scale / MARGIN / 2
+    return min(max(centre, half), 1 - half)
+
+
+def _eased(number: int, steps: int) -> float:
+    """Return how far a move has come, 0-1; half of it is eased, so that it neither jerks nor ever stands still."""
+    time = min(number / max(steps - 1, 1), 1.0)
+    return time / 2 + time * time * (3 - 2 * time) / 2
+
+
+def _between(start: _View, end: _View, eased: float) -> _View:
+    return _View(*(a + (b - a) * eased for a, b in ((start.scale, end.scale), (start.x, end.x), (start.y, end.y))))
+
+
+def _scratch(width: int, height: int) -> Plane:
+    return np.empty((height + 2 * _REACH, width + 2 * _REACH), np.uint8)
+
+
+def _look(plane: Plane, view: _View, target: Plane, scratch: Plane) -> None:
     """Fill `target` with what `view` shows of a bordered plane."""
-    height, width = target.shape
+    left, top = _corner(plane, view, target.shape)
+    _resample(plane, left, top, view.scale, target, scratch)
+
+
+def _corner(plane: Plane, view: _View, shape: tuple[int, ...]) -> tuple[float, float]:
+    """Return where a view of `shape` begins in a bordered plane, x and y in pixels."""
+    height, width = shape
     inner_height, inner_width = (side - 2 * _BORDER for side in plane.shape)
-    left, skip_x = _aim(_BORDER + view.x * inner_width - view.scale * width / 2, view.scale)
-    top, skip_y = _aim(_BORDER + view.y * inner_height - view.scale * height / 2, view.scale)
-    scale = view.scale
+    left = _BORDER + view.x * inner_width - view.scale * width / 2
+    return left, _BORDER + view.y * inner_height - view.scale * height / 2
+
+
+def _strips(
+    plane: Plane, first: _View, across: float, down: float, shape: tuple[int, ...]
+) -> tuple[list[Plane], float, float]:
+    """Return what a pan passes of a plane, a part of a pixel later each, and its way along x and y in pixels."""
+    inner_height, inner_width = (side - 2 * _BORDER for side in plane.shape)
+    way_x, way_y = across * inner_width / first.scale, down * inner_height / first.scale
+    height, width = shape[0] + int(way_y) + 1, shape[1] + int(way_x) + 1
+    left, top = _corner(plane, first, shape)
+    scratch = _scratch(width, height)
+    strips = []
+    for phase in range(_PHASES):
+        on = phase / _PHASES * first.scale
+        strip = np.empty((height, width), np.uint8)
+        _resample(plane, left + (on if way_x else 0), top + (on if way_y else 0), first.scale, strip, scratch)
+        strips.append(strip)
+    return strips, way_x, way_y
+
+
+def _resample(plane: Plane, left: float, top: float, scale: float, target: Plane, scratch: Plane) -> None:
+    """Fill `target` with what lies right of and below a place in a bordered plane, at `scale` pixels to one."""
+    height, width = target.shape
+    left, skip_x = _aim(left, scale)
+    top, skip_y = _aim(top, scale)
     window = plane[top : top + _window(height + skip_y, scale), left : left + _window(width + skip_x, scale)]
     shape = tuple(round(side / scale) for side in window.shape)
     seen = scratch[: shape[0], : shape[1]]
     seen = cv2.resize(window, None, dst=seen, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
-    target[:] = seen[skip_y : skip_y + height, skip_x : skip_x + width]
+    np.copyto(target, seen[skip_y : skip_y + height, skip_x : skip_x + width])
 
 
 def _window(side: int, scale: float) -> int:

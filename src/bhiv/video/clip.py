@@ -1,6 +1,6 @@
 """A scene's clip: frames from the camera, captions burned in, one encode, no sound."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -12,8 +12,11 @@ from bhiv import ffmpeg, process
 from bhiv.bucket.artifact import Artifact
 from bhiv.cache import Step
 from bhiv.errors import ObjectDamaged
-from bhiv.plan import Camera, Contract, Frames, Quality
-from bhiv.video import camera
+from bhiv.plan import Contract, Frames, Quality
+from bhiv.video import camera, transitions
+from bhiv.video.camera import Source, Still
+from bhiv.video.transitions import Mixed
+from bhiv.video.yuv import YUV
 
 #: x264's preset and constant rate factor; veryfast costs a quarter of medium.
 ENCODER: dict[Quality, tuple[str, int]] = {
@@ -23,12 +26,20 @@ ENCODER: dict[Quality, tuple[str, int]] = {
 }
 
 
-class ClipSpec(Contract):
-    """Everything that decides a clip's bytes, beside the picture."""
+class Entry(Contract):
+    """A transition, and the scene before, over whose frames it begins."""
 
-    picture_sha256: str
-    move: Camera
+    transition: Mixed
     frames: Frames
+    still: Still
+
+
+class ClipSpec(Contract):
+    """Everything that decides a clip's bytes, beside the pictures."""
+
+    still: Still
+    #: None where the scene begins with a cut.
+    entry: Entry | None = None
     width: int
     height: int
     fps: int
@@ -46,7 +57,7 @@ class Clip(Contract):
     frames: Frames
 
 
-STEP = Step("clip", 1, "clips", Clip)
+STEP = Step("clip", 2, "clips", Clip)
 
 
 def encoder_arguments(quality: Quality, fps: int) -> list[str]:
@@ -67,7 +78,7 @@ def encoder_arguments(quality: Quality, fps: int) -> list[str]:
 
 def encode(
     spec: ClipSpec,
-    picture: Path,
+    pictures: Sequence[Path],
     folder: Path,
     fonts: Path,
     stall_seconds: float,
@@ -76,7 +87,8 @@ def encode(
 ) -> Path:
     """Write the clip into `folder` and return its path; an encoder that takes no frame for `stall_seconds` is ended.
 
-    `output` replaces the encoder and the file's name, for who wants the raw frames.
+    The pictures are the scene's and, where it has an entry, that of the scene before. `output` replaces the encoder and
+    the file's name, for who wants the raw frames.
 
     Raises:
         ToolFailed, ToolTimedOut, DiskFull, Interrupted: there is no clip; what was written stays in `folder`.
@@ -86,11 +98,30 @@ def encode(
         fonts_link = folder / "fonts"
         if not fonts_link.exists():
             fonts_link.symlink_to(fonts)
-    image = _load(picture)
+    # As many scenes as cores are encoded at once: threads of OpenCV's own would only wait for each other.
+    cv2.setNumThreads(1)
+    stills = [spec.still, *([spec.entry.still] if spec.entry else [])]
+    shots = [
+        camera.open_shot(_load(picture), still, spec.width, spec.height, spec.fps)
+        for picture, still in zip(pictures, stills, strict=True)
+    ]
     with process.feed(_command(spec, output), stall_seconds=stall_seconds, cwd=folder) as write:
-        for frame in camera.shoot(image, spec.move, spec.frames, spec.width, spec.height):
-            write(frame)
+        for frame in _frames(spec, *shots):
+            write(frame.data.data)
     return folder / "clip.mp4"
+
+
+def _frames(spec: ClipSpec, shot: Source, before: Source | None = None) -> Iterator[YUV]:
+    """Yield the frames in order, in two buffers by turns: one may be read while the other is filled."""
+    buffers = [YUV.empty(spec.width, spec.height) for _ in range(2)]
+    old = YUV.empty(spec.width, spec.height)
+    for number in range(spec.still.frames):
+        frame = buffers[number % 2]
+        shot.expose(number, frame)
+        if spec.entry and before and number < spec.entry.frames:
+            before.expose(spec.entry.still.frames + number, old)
+            transitions.mix(spec.entry.transition, (number + 1) / (spec.entry.frames + 1), old, frame)
+        yield frame
 
 
 def _load(path: Path) -> NDArray[np.uint8]:
