@@ -2,11 +2,25 @@
 
 import sys
 
-from benchmarks import alignment, dispatch, encoder_ratio, growth, outage, overhead, parts, service, service_kills
+from benchmarks import (
+    alignment,
+    dispatch,
+    edits,
+    encoder_ratio,
+    growth,
+    outage,
+    overhead,
+    parts,
+    recipes,
+    service,
+    service_kills,
+)  # fmt: skip
 
 _ALL = {
     "alignment": alignment,
     "encoder_ratio": encoder_ratio,
+    "recipes": recipes,
+    "edits": edits,
     "parts": parts,
     "overhead": overhead,
     "growth": growth,

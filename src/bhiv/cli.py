@@ -30,6 +30,7 @@ _PLAN_OPTIONS = (
     click.option("--quality", type=click.Choice(["draft", "standard", "high"]), help="draft: half the size, fast."),
     click.option("--captions", type=click.Choice(["karaoke", "phrase", "off"]), help="What is burned in."),
     click.option("--style", metavar="NAME", help="Palette of the pictures, such as dawn, night or lotus."),
+    click.option("--transition", metavar="NAME", help="How scenes begin: auto, cut, crossfade, dip or slide."),
 )
 
 

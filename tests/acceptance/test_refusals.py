@@ -43,6 +43,7 @@ REFUSED: list[tuple[str, str, bytes, tuple[str, ...], str]] = [
     ("bad size", "a.txt", b"Hello there.", ("--size", "641x3"), "size"),
     ("bad rate", "a.txt", b"Hello there.", ("--fps", "9"), "fps"),
     ("bad style", "a.txt", b"Hello there.", ("--style", "plaid"), "style"),
+    ("bad transition", "a.txt", b"Hello there.", ("--transition", "wipe"), "transition"),
     ("empty title", "a.txt", b"Hello there.", ("--title", ""), "title"),
     ("target is no MP4", "a.txt", b"Hello there.", ("-o", "a.avi"), ".mp4"),
 ]  # fmt: skip

@@ -15,6 +15,7 @@ PLAIN = (
     "fps",
     "captions",
     "style",
+    "transition",
     "uploader_id",
 )
 
