@@ -30,7 +30,7 @@ def shoot(
 ) -> Iterator[YUV]:
     """The frames of a scene and those that the next one may begin over."""
     still = Still(picture_sha256="", move=move, focus=focus, frames=Frames(frames))
-    shot, frame = camera.open_shot(picture, still, width, height, FPS), YUV.empty(width, height)
+    shot, frame = camera.open_shot(camera.prepare(picture), still, width, height, FPS), YUV.empty(width, height)
     for number in range(frames + camera.run_on(FPS)):
         shot.expose(number, frame)
         yield frame

@@ -109,7 +109,7 @@ def test_both_scenes_go_on_moving_while_one_becomes_the_other(folder: Path) -> N
     moving = Still(picture_sha256="", move="pan_right", frames=Frames(30))
     ramp = np.zeros((*camera.picture_size(WIDTH, HEIGHT)[::-1], 3), np.uint8)
     ramp[:] = np.linspace(0, 250, ramp.shape[1])[None, :, None]
-    shot, frame = camera.open_shot(ramp, moving, WIDTH, HEIGHT, FPS), YUV.empty(WIDTH, HEIGHT)
+    shot, frame = camera.open_shot(camera.prepare(ramp), moving, WIDTH, HEIGHT, FPS), YUV.empty(WIDTH, HEIGHT)
 
     seen = []
     for number in range(25, 30 + camera.run_on(FPS)):

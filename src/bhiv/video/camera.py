@@ -79,10 +79,14 @@ def run_on(fps: int) -> int:
     return fps // 2
 
 
-def open_shot(picture: NDArray[np.uint8], still: Still, width: int, height: int, fps: int) -> Source:
-    """Return the shot of an RGB picture of `picture_size(width, height)` for frames of this size."""
+def prepare(picture: NDArray[np.uint8]) -> tuple[Plane, ...]:
+    """Return an RGB picture as `open_shot` takes it: its planes, with room around them."""
+    return tuple(np.pad(plane, _BORDER, mode="edge") for plane in planes(picture))
+
+
+def open_shot(bordered: Sequence[Plane], still: Still, width: int, height: int, fps: int) -> Source:
+    """Return the shot of a prepared picture of `picture_size(width, height)` for frames of this size."""
     start, end = _views(still.move, still.focus or _MIDDLE)
-    bordered = [np.pad(plane, _BORDER, mode="edge") for plane in planes(picture)]
     steps = still.frames + run_on(fps)
     if start == end:
         return _Hold(bordered, start, width, height)

@@ -1,11 +1,11 @@
 """A scene's clip: frames from the camera, captions burned in, one encode, no sound."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from bhiv import ffmpeg, process
@@ -16,7 +16,7 @@ from bhiv.plan import Contract, Frames, Quality
 from bhiv.video import camera, transitions
 from bhiv.video.camera import Source, Still
 from bhiv.video.transitions import Mixed
-from bhiv.video.yuv import YUV
+from bhiv.video.yuv import YUV, Plane
 
 #: x264's preset and constant rate factor; veryfast costs a quarter of medium.
 ENCODER: dict[Quality, tuple[str, int]] = {
@@ -102,7 +102,7 @@ def encode(
     cv2.setNumThreads(1)
     stills = [spec.still, *([spec.entry.still] if spec.entry else [])]
     shots = [
-        camera.open_shot(_load(picture), still, spec.width, spec.height, spec.fps)
+        camera.open_shot(_load(picture, still.picture_sha256), still, spec.width, spec.height, spec.fps)
         for picture, still in zip(pictures, stills, strict=True)
     ]
     with process.feed(_command(spec, output), stall_seconds=stall_seconds, cwd=folder) as write:
@@ -124,11 +124,13 @@ def _frames(spec: ClipSpec, shot: Source, before: Source | None = None) -> Itera
         yield frame
 
 
-def _load(path: Path) -> NDArray[np.uint8]:
+@lru_cache(maxsize=4)
+def _load(path: Path, _sha256: str) -> tuple[Plane, ...]:
+    """Return a prepared picture; kept for the next scene, which may begin over it."""
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
     if picture is None:
         raise ObjectDamaged(f"{path} can't be read as a picture; delete it and run again")
-    return picture.astype(np.uint8, copy=False)
+    return camera.prepare(picture.astype(np.uint8, copy=False))
 
 
 def _command(spec: ClipSpec, output: Sequence[str]) -> list[str]:
