@@ -81,17 +81,18 @@ def _three_encodes(parts: list[Part], folder: Path) -> None:
     """MoviePy writes each zooming still, ffmpeg joins them anew, MoviePy writes the captions over that."""
     from moviepy import (  # type: ignore[import-untyped]
         AudioFileClip,
+        CompositeAudioClip,
         CompositeVideoClip,
         ImageClip,
         TextClip,
         VideoFileClip,
-    )  # fmt: skip
+    )
 
     settings = {"fps": FPS, "codec": "libx264", "audio_codec": "aac", "logger": None, "threads": 2}
     for number, part in enumerate(parts):
         still = ImageClip(str(part.picture)).with_duration(part.seconds).with_position("center")
         zooming = still.resized(lambda at, part=part: (1 + 0.1 * at / part.seconds) / camera.MARGIN)
-        voice = AudioFileClip(str(part.voice)).with_start(LEAD / SAMPLE_RATE)
+        voice = CompositeAudioClip([AudioFileClip(str(part.voice)).with_start(LEAD / SAMPLE_RATE)])
         clip = CompositeVideoClip([zooming], size=(WIDTH, HEIGHT)).with_audio(voice).with_duration(part.seconds)
         clip.write_videofile(str(folder / f"{number}.mp4"), **settings)
         clip.close()
