@@ -11,7 +11,7 @@ from benchmarks.measuring import plan_of, run, workshop, write_plan
 from bhiv import ffmpeg, process
 from bhiv.pictures import brief_scenes
 from bhiv.plan import RenderPlan
-from bhiv.production import Frame, make_captions, make_narration, make_picture
+from bhiv.production import CaptionLook, Frame, make_captions, make_narration, make_picture
 from bhiv.settings import Settings
 from bhiv.speech import choose_voices
 from bhiv.video import camera, clip
@@ -49,27 +49,27 @@ def _x264_alone(plan: RenderPlan, settings: Settings, folder: Path) -> float:
         for number, (scene, brief) in enumerate(zip(plan.scenes, briefs, strict=True)):
             drawn = make_picture(workplace, "benchmark", brief).result
             narrated = make_narration(workplace, "benchmark", scene, plan.language, voices, settings).result
-            captioned = make_captions(workplace, scene, narrated, plan.captions, frame).result
+            captioned = make_captions(workplace, scene, narrated, CaptionLook.of(plan), frame).result
             spec = clip.ClipSpec(
                 picture_sha256="",
                 move=camera.choose(scene.camera, number),
                 frames=captioned.frames,
-                subtitles=captioned.subtitles,
+                captions=captioned.layer,
                 encoder="",
                 **frame.model_dump(),
             )
             work = folder / f"raw-{number}"
             work.mkdir()
-            _write_frames(spec, workplace.bucket.fetch(drawn.image), work, workplace.fonts, raw)
+            _write_frames(spec, workplace.bucket.fetch(drawn.image), work, raw)
             total += _encode(spec, raw, work)
             shutil.rmtree(work)
     raw.unlink()
     return total
 
 
-def _write_frames(spec: clip.ClipSpec, picture: Path, work: Path, fonts: Path, raw: Path) -> None:
+def _write_frames(spec: clip.ClipSpec, picture: Path, work: Path, raw: Path) -> None:
     arguments = ("-c:v", "rawvideo", "-pix_fmt", "yuv420p", "-f", "rawvideo", str(raw))
-    clip.encode(spec, picture, work, fonts, 120, output=arguments)
+    clip.encode(spec, picture, work, 120, output=arguments)
 
 
 def _encode(spec: clip.ClipSpec, raw: Path, work: Path) -> float:

@@ -20,7 +20,19 @@ from bhiv.errors import (
     StorageUnavailable,
 )
 from bhiv.languages import check_language, detect_language
-from bhiv.plan import CALLBACK, Captions, Contract, Quality, RenderPlan, Scene, Style, Text, check_plan, refusal
+from bhiv.plan import (
+    CALLBACK,
+    CaptionPosition,
+    Captions,
+    Contract,
+    Quality,
+    RenderPlan,
+    Scene,
+    Style,
+    Text,
+    check_plan,
+    refusal,
+)
 from bhiv.record import StoryboardSource
 from bhiv.script import parse_script
 from bhiv.settings import Settings
@@ -30,7 +42,10 @@ from bhiv.speech.pauses import without_pauses
 from bhiv.storyboard import make_scenes, opening
 
 #: What can be said beside a script.
-OPTIONS = ("title", "language", "voice", "size", "fps", "quality", "captions", "style", "uploader_id", "callback_url")
+OPTIONS = (
+    *("title", "language", "voice", "size", "fps", "quality", "captions", "caption_position", "style"),
+    *("uploader_id", "callback_url"),
+)
 #: Where pictures of the user's own may be.
 _PICTURES = ("images/", "tmp/")
 _ID = r"^[0-9a-f]{24}$"
@@ -71,6 +86,7 @@ class RenderRequest(Contract):
     voice: str | None = Field(None, description="ENGINE or ENGINE:NAME, such as espeak:en-gb.")
     fps: int | None = Field(None, title="Frames a second", description="24 to 60.")
     captions: Captions | None = Field(None, description="What is burned in.")
+    caption_position: CaptionPosition | None = Field(None, description="Where captions are; auto: at the bottom.")
     style: Style | None = Field(None, description="Palette of the pictures.")
     uploader_id: Text | None = Field(None, title="Uploader", max_length=200)
     callback_url: str | None = Field(

@@ -84,7 +84,8 @@ def planes(picture: NDArray[np.uint8]) -> tuple[Plane, Plane, Plane]:
 def shoot(picture: NDArray[np.uint8], camera: Camera, frames: Frames, width: int, height: int) -> Iterator[memoryview]:
     """Yield each frame of a move over a picture as planar YUV 4:2:0 bytes.
 
-    The picture has `picture_size(width, height)`. The buffer is reused: write it before asking for the next.
+    The picture has `picture_size(width, height)`. The buffer is reused: write it before asking for the next. It may be
+    drawn into.
     """
     y, u, v = (np.pad(plane, _BORDER, mode="edge") for plane in planes(picture))
     start, end = _MOVES[camera]
@@ -96,11 +97,15 @@ def shoot(picture: NDArray[np.uint8], camera: Camera, frames: Frames, width: int
         (v, frame[luma + chroma :].reshape(height // 2, width // 2)),
     )
     scratch = np.empty((height + 2 * _REACH, width + 2 * _REACH), np.uint8)
+    clean = frame
     for number in range(frames):
-        if number == 0 or start != end:
+        if number and start == end:
+            frame[:] = clean
+        else:
             view = _between(start, end, number / max(frames - 1, 1))
             for plane, target in targets:
                 _look(plane, view, target, scratch)
+            clean = frame.copy() if start == end else frame
         yield frame.data
 
 

@@ -1,6 +1,6 @@
 """A scene's clip: frames from the camera, captions burned in, one encode, no sound."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -14,6 +14,7 @@ from bhiv.cache import Step
 from bhiv.errors import ObjectDamaged
 from bhiv.plan import Camera, Contract, Frames, Quality
 from bhiv.video import camera
+from bhiv.video.overlay import CaptionLayer, Overlay, views
 
 #: x264's preset and constant rate factor; veryfast costs a quarter of medium.
 ENCODER: dict[Quality, tuple[str, int]] = {
@@ -33,9 +34,7 @@ class ClipSpec(Contract):
     height: int
     fps: int
     quality: Quality
-    #: The caption file's text; empty when nothing is burned in.
-    subtitles: str
-    fonts: str = Field("", description="What fonts beside FiraGO the captions are set in; empty for none.")
+    captions: CaptionLayer | None = Field(description="None when nothing is burned in.")
     encoder: str = Field(description="Version and settings of the encoder.")
 
 
@@ -46,7 +45,7 @@ class Clip(Contract):
     frames: Frames
 
 
-STEP = Step("clip", 1, "clips", Clip)
+STEP = Step("clip", 2, "clips", Clip)
 
 
 def encoder_arguments(quality: Quality, fps: int) -> list[str]:
@@ -69,7 +68,6 @@ def encode(
     spec: ClipSpec,
     picture: Path,
     folder: Path,
-    fonts: Path,
     stall_seconds: float,
     *,
     output: Sequence[str] = (),
@@ -81,16 +79,20 @@ def encode(
     Raises:
         ToolFailed, ToolTimedOut, DiskFull, Interrupted: there is no clip; what was written stays in `folder`.
     """
-    if spec.subtitles:
-        (folder / "captions.ass").write_text(spec.subtitles, encoding="utf-8")
-        fonts_link = folder / "fonts"
-        if not fonts_link.exists():
-            fonts_link.symlink_to(fonts)
-    image = _load(picture)
+    image, overlay = _load(picture), _overlay(spec)
     with process.feed(_command(spec, output), stall_seconds=stall_seconds, cwd=folder) as write:
-        for frame in camera.shoot(image, spec.move, spec.frames, spec.width, spec.height):
+        for number, frame in enumerate(camera.shoot(image, spec.move, spec.frames, spec.width, spec.height)):
+            overlay(number, frame)
             write(frame)
     return folder / "clip.mp4"
+
+
+def _overlay(spec: ClipSpec) -> Callable[[int, memoryview], None]:
+    """Return what draws the captions into the frame of a number."""
+    if spec.captions is None:
+        return lambda _number, _frame: None
+    captions = Overlay(spec.captions, spec.width, spec.height, spec.fps)
+    return lambda number, frame: captions.burn(number, *views(frame, spec.width, spec.height))
 
 
 def _load(path: Path) -> NDArray[np.uint8]:
@@ -101,11 +103,9 @@ def _load(path: Path) -> NDArray[np.uint8]:
 
 
 def _command(spec: ClipSpec, output: Sequence[str]) -> list[str]:
-    # Plain names in the work folder: a path with a colon or quote would need the filter language's escapes.
-    captions = ["ass=captions.ass:fontsdir=fonts"] if spec.subtitles else []
     tags = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
     return ffmpeg.command(
         *("-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{spec.width}x{spec.height}", "-r", str(spec.fps)),
-        *("-i", "pipe:0", "-vf", ",".join([*captions, tags]), "-filter_threads", "1"),
+        *("-i", "pipe:0", "-vf", tags, "-filter_threads", "1"),
         *(output or (*encoder_arguments(spec.quality, spec.fps), "clip.mp4")),
     )
