@@ -3,6 +3,8 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bhiv.captions import Cue, line_length, make_cues
@@ -261,6 +263,23 @@ def test_a_word_longer_than_the_frame_is_broken_and_nothing_of_it_lost(word: str
     assert min(piece.y for piece in pieces) >= 0
     assert [piece.start for piece in pieces[1:]] == [piece.end for piece in pieces[:-1]]
     assert (pieces[0].start, pieces[-1].end) == (lines[0][0].start, lines[0][0].end)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["fig", "क्षत्रिय", "عربي", "2026", "(x)", "xعy", "ไทย", "…", "{b}", "ab" * 40, "-"]), min_size=1
+    ),
+    st.sampled_from(["karaoke", "phrase", "pop"]),
+    st.sampled_from([(144, 144), (72, 72), (320, 180), (180, 320)]),
+)
+@settings(max_examples=25, deadline=None)
+def test_any_mixture_of_scripts_is_drawn(tokens: list[str], style: Captions, size: tuple[int, int]) -> None:
+    overlay = Overlay(layer_of(" ".join(tokens), style, longest=22), *size, FPS)
+
+    for number in range(0, 12 * len(tokens), 3):
+        planes = frame(*size)
+        overlay.burn(number, *planes)
+        assert number % 12 or (planes[0] != 100).any()
 
 
 def test_at_most_two_cues_are_kept_in_memory() -> None:
