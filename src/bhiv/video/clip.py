@@ -103,9 +103,10 @@ def _load(path: Path) -> NDArray[np.uint8]:
 
 
 def _command(spec: ClipSpec, output: Sequence[str]) -> list[str]:
-    tags = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
+    # Said of the input: as output options only the matrix would reach the file, and this needs no filter.
+    tags = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
     return ffmpeg.command(
         *("-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{spec.width}x{spec.height}", "-r", str(spec.fps)),
-        *("-i", "pipe:0", "-vf", tags, "-filter_threads", "1"),
+        *(*tags, "-i", "pipe:0"),
         *(output or (*encoder_arguments(spec.quality, spec.fps), "clip.mp4")),
     )
