@@ -14,12 +14,12 @@ from benchmarks.measuring import plan_of, run, workshop, write_plan
 from bhiv import ffmpeg, process
 from bhiv.pictures import brief_scenes
 from bhiv.plan import RenderPlan
-from bhiv.production import Frame, clip_spec, make_captions, make_clip, make_narration, make_picture
+from bhiv.production import CaptionLook, Frame, clip_spec, make_captions, make_clip, make_narration, make_picture
 from bhiv.settings import Settings
 from bhiv.speech import choose_voices
 from bhiv.video import camera, clip
 from bhiv.video.staging import stage_scenes
-from bhiv.workplace import Workplace, claimed, open_workplace
+from bhiv.workplace import claimed, open_workplace
 
 SCENES = 8
 _MEMORY = Path("/dev/shm")
@@ -64,7 +64,7 @@ def _x264_alone(plan: RenderPlan, settings: Settings, folder: Path) -> _Alone:
             for scene in plan.scenes
         ]
         captioned = [
-            make_captions(workplace, scene, spoken, plan.captions, frame).result
+            make_captions(workplace, scene, spoken, CaptionLook.of(plan), frame).result
             for scene, spoken in zip(plan.scenes, narrated, strict=True)
         ]
         for at, staging in enumerate(stage_scenes(plan)):
@@ -74,7 +74,7 @@ def _x264_alone(plan: RenderPlan, settings: Settings, folder: Path) -> _Alone:
             work = folder / f"raw-{at}"
             work.mkdir()
             spec = clip_spec(staging, seen, said, frame)
-            _write_frames(spec, [workplace.bucket.fetch(one.image) for one in seen], work, workplace, raw)
+            _write_frames(spec, [workplace.bucket.fetch(one.image) for one in seen], work, raw)
             alone.cpu_seconds += _encode(spec, raw, work / "alone.mp4")
             clips = [workplace.bucket.fetch(own.result.video), work / "alone.mp4"]
             alone.same += len({_stream(made) for made in clips}) == 1
@@ -85,9 +85,9 @@ def _x264_alone(plan: RenderPlan, settings: Settings, folder: Path) -> _Alone:
     return alone
 
 
-def _write_frames(spec: clip.ClipSpec, pictures: list[Path], work: Path, workplace: Workplace, raw: Path) -> None:
+def _write_frames(spec: clip.ClipSpec, pictures: list[Path], work: Path, raw: Path) -> None:
     arguments = ("-c:v", "rawvideo", "-pix_fmt", "yuv420p", "-f", "rawvideo", str(raw))
-    clip.encode(spec, pictures[: 2 if spec.entry else 1], work, workplace.fonts, 120, output=arguments)
+    clip.encode(spec, pictures[: 2 if spec.entry else 1], work, 120, output=arguments)
 
 
 def _raw_input(spec: clip.ClipSpec, raw: Path) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from benchmarks.measuring import plan_of, run, workshop, write_plan
 from bhiv import ffmpeg, fonts, process
 from bhiv.pictures import brief_scenes
 from bhiv.plan import SAMPLE_RATE
-from bhiv.production import Frame, make_captions, make_narration, make_picture
+from bhiv.production import CaptionLook, Frame, make_captions, make_narration, make_picture
 from bhiv.settings import Settings
 from bhiv.speech import choose_voices
 from bhiv.timeline import LEAD
@@ -68,7 +68,7 @@ def _parts(folder: Path) -> list[Part]:
         for scene, brief in zip(plan.scenes, brief_scenes(plan, *camera.picture_size(WIDTH, HEIGHT)), strict=True):
             drawn = make_picture(workplace, "benchmark", brief).result
             narrated = make_narration(workplace, "benchmark", scene, plan.language, voices, settings).result
-            captioned = make_captions(workplace, scene, narrated, plan.captions, frame).result
+            captioned = make_captions(workplace, scene, narrated, CaptionLook.of(plan), frame).result
             cues = tuple(
                 ((cue.start + LEAD) / SAMPLE_RATE, (cue.end + LEAD) / SAMPLE_RATE, cue.text) for cue in captioned.cues
             )

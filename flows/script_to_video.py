@@ -10,7 +10,7 @@ from bhiv.attempt import attempted
 from bhiv.photos import Collection, credits_of, wish_pictures
 from bhiv.pictures import brief_scenes
 from bhiv.plan import RenderPlan
-from bhiv.production import Frame, expected_of, programme_of
+from bhiv.production import CaptionLook, Frame, expected_of, programme_of
 from bhiv.progress import Progress
 from bhiv.record import Summary
 from bhiv.request import RenderRequest
@@ -111,7 +111,7 @@ class _Scenes:
             for label, scene in zip(labels, plan.scenes, strict=True)
         ]
         self.captioned = [
-            set_captions.submit(label, scene, later(narrated), plan.captions, frame)
+            set_captions.submit(label, scene, later(narrated), CaptionLook.of(plan), frame)
             for label, scene, narrated in zip(labels, plan.scenes, self.narrated, strict=True)
         ]
         # Before the clips: it is then done while they are encoded, and the join has only to copy.

@@ -1,33 +1,35 @@
-"""Words with times to cues, and cues to ASS for burning in, SRT and WebVTT.
+"""Words with times to cues, and cues to SRT and WebVTT.
 
 Line length and reading rules follow the Netflix and BBC guides: at most two lines of 42 characters in landscape, fewer
-in narrower frames, breaks after punctuation, a cue at least 5/6 s long where the next one leaves room.
+in narrower frames, breaks after punctuation, 5/6 to 7 s a cue and two frames between two. Where speech leaves no time
+to read, a cue lasts into the silence after it, or is shown with its neighbour.
 """
 
 import unicodedata
 from collections.abc import Iterable, Sequence
 from html import escape
-from itertools import pairwise
 
-import pysubs2
-
-from bhiv import fonts
-from bhiv.plan import SAMPLE_RATE, Captions, Contract, Samples
+from bhiv.plan import SAMPLE_RATE, Contract, Samples
 from bhiv.speech.words import Word
 
 #: Raise when the same words would give another caption file.
-VERSION = 1
+VERSION = 2
 
 _LEAST = Samples(SAMPLE_RATE * 5 // 6)
 _LONGEST = Samples(SAMPLE_RATE * 7)
 #: How long a cue stays after its last word when nothing follows at once.
 _LINGER = Samples(SAMPLE_RATE * 3 // 10)
 _CLAUSE_ENDS = (",", ";", ":", "–", "—", ".", "!", "?", "।", "॥", "…")
+#: The most characters a second that are read with ease, and the frames between two cues.
+_READ, _GAP_FRAMES = 20, 2
+#: A shorter pause between two cues would flicker; the first then lasts up to the gap.
+_FLICKER = Samples(SAMPLE_RATE * 11 // 24)
 
-_UNSUNG = pysubs2.Color(255, 255, 255)
-_SUNG = pysubs2.Color(255, 209, 82)
-_EDGE = pysubs2.Color(12, 14, 24)
-_SHADE = pysubs2.Color(0, 0, 0, 110)
+_JOINER = "\u200d"
+#: Signs that join two consonants of a script into one letter, by Unicode's rule GB9c.
+_LINKERS = frozenset("\u094d\u09cd\u0acd\u0b4d\u0c4d\u0d4d")
+_SKINS = range(0x1F3FB, 0x1F400)
+_FLAG_LETTERS = range(0x1F1E6, 0x1F200)
 
 
 class Cue(Contract):
@@ -44,8 +46,26 @@ class Cue(Contract):
 
 
 def length(text: str) -> int:
-    """Return how many characters a reader sees: vowel signs, accents and joiners ride on another."""
-    return sum(unicodedata.category(character) not in {"Mn", "Mc", "Me", "Cf"} for character in text)
+    """Return how many letters a reader sees: Unicode's grapheme clusters.
+
+    Vowel signs and accents ride on a letter, a Devanagari conjunct is one letter, and so is an emoji of many parts.
+    """
+    count, before, linked, flags = 0, "", False, 0
+    for character in text:
+        kind = unicodedata.category(character)
+        if kind in {"Mn", "Mc", "Me", "Cf"}:
+            linked = character in _LINKERS or (linked and kind != "Mc" and character != "\u200c")
+        else:
+            flags = flags + 1 if ord(character) in _FLAG_LETTERS else 0
+            rides = (
+                (linked and kind == "Lo")
+                or (before == _JOINER and kind == "So")
+                or ord(character) in _SKINS
+                or (flags and flags % 2 == 0)
+            )
+            count, linked = count + (not rides), False
+        before = character
+    return count
 
 
 def line_length(width: int, height: int) -> int:
@@ -54,15 +74,20 @@ def line_length(width: int, height: int) -> int:
     return 42 if ratio > 1.4 else 30 if ratio > 0.8 else 22
 
 
-def make_cues(words: Sequence[Word], longest_line: int) -> tuple[Cue, ...]:
-    """Return the cues of a narration, in order, never overlapping; none for no words."""
-    groups = [group for sentence in _sentences(words) for group in _divide(sentence, longest_line)]
-    starts = [group[0].start for group in groups] + [Samples(groups[-1][-1].end + _LONGEST)] if groups else []
-    cues = []
-    for group, (start, following) in zip(groups, pairwise(starts), strict=True):
-        wanted = max(group[-1].end + _LINGER, start + _LEAST)
-        cues.append(Cue(start=start, end=Samples(min(wanted, following)), lines=_lines(group, longest_line)))
-    return tuple(cues)
+def make_cues(
+    words: Sequence[Word], longest_line: int, *, fps: int = 30, until: Samples | None = None
+) -> tuple[Cue, ...]:
+    """Return the cues of a narration, in order, never overlapping; none for no words.
+
+    `fps` says how long two frames are, `until` when the last cue must end at the latest; None: whenever it is read.
+    """
+    gap = _GAP_FRAMES * SAMPLE_RATE // fps
+    divided = [group for sentence in _sentences(words) for group in _divide(sentence, longest_line)]
+    groups = _merged(divided, longest_line, gap, until)
+    return tuple(
+        Cue(start=group[0].start, end=_end(group, following, gap, until), lines=_lines(group, longest_line))
+        for group, following in zip(groups, _followings(groups), strict=True)
+    )
 
 
 def shifted(cues: Iterable[Cue], by: int) -> tuple[Cue, ...]:
@@ -70,26 +95,6 @@ def shifted(cues: Iterable[Cue], by: int) -> tuple[Cue, ...]:
     return tuple(
         cue.model_copy(update={"start": Samples(cue.start + by), "end": Samples(cue.end + by)}) for cue in cues
     )
-
-
-def to_ass(cues: Sequence[Cue], *, style: Captions, width: int, height: int, offset: Samples) -> str:
-    """Return an ASS file that burns the cues into frames of this size, `offset` samples later; "" for `off`.
-
-    Each line is an event of its own at a fixed place, because the line pitch that libass takes from the font lets two
-    Devanagari lines touch.
-    """
-    if style == "off":
-        return ""
-    size = _font_size(width, height)
-    file = pysubs2.SSAFile()
-    file.info |= {"PlayResX": str(width), "PlayResY": str(height), "YCbCr Matrix": "TV.709", "WrapStyle": "2"}
-    file.styles["Default"] = _style(size, _SUNG if style == "karaoke" else _UNSUNG)
-    for cue in cues:
-        for number, line in enumerate(cue.lines):
-            y = height - _bottom(width, height) - round((len(cue.lines) - 1 - number) * size * 1.12)
-            text = _karaoke(cue, line) if style == "karaoke" else _escape(" ".join(word.text for word in line))
-            file.append(_event(cue, offset, rf"{{\an2\pos({width // 2},{y})}}{text}"))
-    return file.to_string("ass")
 
 
 def to_srt(cues: Iterable[Cue]) -> str:
@@ -102,6 +107,44 @@ def to_vtt(cues: Iterable[Cue]) -> str:
     return "\n".join(["WEBVTT\n", *(f"{_span(cue, '.')}\n{escape(cue.text, quote=False)}\n" for cue in cues)])
 
 
+def _followings(groups: Sequence[Sequence[Word]]) -> list[Samples | None]:
+    """Return when the cue after each begins; None for the last."""
+    return [*(group[0].start for group in groups[1:]), None] if groups else []
+
+
+def _end(words: Sequence[Word], following: Samples | None, gap: int, until: Samples | None) -> Samples:
+    start, last = words[0].start, words[-1].end
+    reading = length(_joined(words)) * SAMPLE_RATE // _READ
+    longest = max(start + _LONGEST, last)
+    wanted = min(max(last + _LINGER, start + _LEAST, start + reading), longest)
+    if following is None:
+        return Samples(wanted if until is None else max(min(wanted, until), last))
+    room = max(following - gap, (start + following + 1) // 2)
+    return Samples(min(room, longest) if wanted > room - _FLICKER else wanted)
+
+
+def _hurried(words: Sequence[Word], following: Samples | None, gap: int, until: Samples | None) -> bool:
+    """Return whether a cue can't stay long enough to be read."""
+    limit = until if following is None else following - gap
+    if limit is None:
+        return False
+    time = min(limit - words[0].start, max(_LONGEST, words[-1].end - words[0].start))
+    return time < _LEAST or length(_joined(words)) * SAMPLE_RATE > _READ * time
+
+
+def _merged(groups: Sequence[list[Word]], longest_line: int, gap: int, until: Samples | None) -> list[list[Word]]:
+    """Show cues that can't be read in their time with a neighbour, where both together can be and fit."""
+    merged: list[list[Word]] = []
+    for group, following in zip(groups, _followings(groups), strict=True):
+        both = [*merged[-1], *group] if merged else []
+        needed = both and (_hurried(merged[-1], group[0].start, gap, until) or _hurried(group, following, gap, until))
+        if needed and _fits(both, longest_line) and not _hurried(both, following, gap, until):
+            merged[-1] = both
+        else:
+            merged.append(group)
+    return merged
+
+
 def _sentences(words: Sequence[Word]) -> list[list[Word]]:
     sentences: dict[int, list[Word]] = {}
     for word in words:
@@ -111,11 +154,16 @@ def _sentences(words: Sequence[Word]) -> list[list[Word]]:
 
 def _divide(words: list[Word], longest_line: int) -> list[list[Word]]:
     """Split a sentence into cues that fit two lines, by halves, so that none is left with a single word."""
-    fits = length(_joined(words)) <= 2 * longest_line - 4 and words[-1].end - words[0].start <= _LONGEST
-    if len(words) == 1 or (fits and len(_lines(words, longest_line)) <= 2):
+    if len(words) == 1 or _fits(words, longest_line):
         return [words]
     cut = _best_break(words)
     return _divide(words[:cut], longest_line) + _divide(words[cut:], longest_line)
+
+
+def _fits(words: Sequence[Word], longest_line: int) -> bool:
+    if length(_joined(words)) > 2 * longest_line - 4 or words[-1].end - words[0].start > _LONGEST:
+        return False
+    return len(_lines(words, longest_line)) <= 2
 
 
 def _lines(words: Sequence[Word], longest_line: int) -> tuple[tuple[Word, ...], ...]:
@@ -140,51 +188,6 @@ def _joined(words: Iterable[Word]) -> str:
     return " ".join(word.text for word in words)
 
 
-def _font_size(width: int, height: int) -> int:
-    return max(10, round(min(height * 0.058, width * 0.062)))
-
-
-def _bottom(width: int, height: int) -> int:
-    # Upright videos are watched under the buttons of an app, which cover about a fifth of the height.
-    return round(height * (0.075 if width >= height else 0.2))
-
-
-def _style(size: int, colour: pysubs2.Color) -> pysubs2.SSAStyle:
-    return pysubs2.SSAStyle(
-        fontname=fonts.FAMILY,
-        fontsize=size,
-        bold=True,
-        primarycolor=colour,
-        secondarycolor=_UNSUNG,
-        outlinecolor=_EDGE,
-        backcolor=_SHADE,
-        outline=size * 0.065,
-        shadow=size * 0.035,
-    )
-
-
-def _karaoke(cue: Cue, line: Sequence[Word]) -> str:
-    """Return a line whose words fill with colour as they are heard; ASS counts in hundredths, so they are summed."""
-    parts, now = [], 0
-    for number, word in enumerate(line):
-        begins, ends = (_hundredths(at - cue.start) for at in (word.start, word.end))
-        if begins > now:
-            parts.append(rf"{{\k{begins - now}}}")
-        space = " " if number + 1 < len(line) else ""
-        parts.append(rf"{{\kf{ends - max(begins, now)}}}{_escape(word.text)}{space}")
-        now = ends
-    return "".join(parts)
-
-
-def _hundredths(samples: int) -> int:
-    return round(samples * 100 / SAMPLE_RATE)
-
-
-def _event(cue: Cue, offset: int, text: str) -> pysubs2.SSAEvent:
-    start, end = ((at + offset) * 1000 // SAMPLE_RATE for at in (cue.start, cue.end))
-    return pysubs2.SSAEvent(start=start, end=end, text=text)
-
-
 def _span(cue: Cue, point: str) -> str:
     return " --> ".join(_clock(at * 1000 // SAMPLE_RATE, point) for at in (cue.start, cue.end))
 
@@ -194,13 +197,3 @@ def _clock(milliseconds: int, point: str) -> str:
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02}:{minutes:02}:{seconds:02}{point}{thousandths:03}"
-
-
-def _escape(text: str) -> str:
-    """Return text that ASS shows as it is: braces would open an override, a backslash start an escape."""
-    parts = []
-    for _, part, family in fonts.family_runs(text):
-        shown = part.replace("\\", "\\\u2060").replace("{", r"\{").replace("}", r"\}")
-        # libass is told which family draws what: by itself it takes whatever it finds first.
-        parts.append(shown if family == fonts.FAMILY else rf"{{\fn{family}}}{shown}{{\fn}}")
-    return "".join(parts)

@@ -28,7 +28,10 @@ _PLAN_OPTIONS = (
     click.option("--voice", metavar="ENGINE[:NAME]", help="Who speaks, such as espeak or espeak:en-gb."),
     click.option("--title", metavar="TITLE", help="Title of the video."),
     click.option("--quality", type=click.Choice(["draft", "standard", "high"]), help="draft: half the size, fast."),
-    click.option("--captions", type=click.Choice(["karaoke", "phrase", "off"]), help="What is burned in."),
+    click.option("--captions", type=click.Choice(["karaoke", "phrase", "pop", "off"]), help="What is burned in."),
+    click.option(
+        "--caption-position", type=click.Choice(["auto", "bottom", "middle", "top"]), help="Where captions are."
+    ),
     click.option("--style", metavar="NAME", help="Palette of the pictures, such as dawn, night or lotus."),
     click.option("--transition", metavar="NAME", help="How scenes begin: auto, cut, crossfade, dip or slide."),
 )

@@ -10,7 +10,7 @@ from bhiv.errors import BhivError, CatalogUnavailable, InputRefused, StorageErro
 from bhiv.settings import Settings
 
 _LEAST_FREE_BYTES = 2_000_000_000
-_NEEDED_FILTERS = ("ass", "ebur128", "acompressor", "alimiter")
+_NEEDED_FILTERS = ("ebur128", "acompressor", "alimiter")
 _NEEDED_ENCODERS = ("libx264", "aac", "mov_text")
 
 
@@ -52,7 +52,7 @@ def _ffmpeg() -> str:
         listed = process.run(ffmpeg.command(kind), timeout_seconds=30).stdout.decode().split()
         if lacking := [name for name in needed if name not in listed]:
             raise BhivError(f"{ffmpeg.executable()} lacks {', '.join(lacking)}")
-    return f"{banner} with libx264 and libass"
+    return f"{banner} with libx264"
 
 
 def _voices(settings: Settings) -> Finding:

@@ -6,8 +6,6 @@ a letter is worse than an error.
 """
 
 import hashlib
-import os
-import secrets
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -22,13 +20,10 @@ from bhiv.system_fonts import Face, installed
 
 Weight = Literal["regular", "bold"]
 
-#: The family's name as captions ask for it.
 FAMILY = "FiraGO"
 
-_PACKAGED: dict[Weight, tuple[str, str]] = {
-    "regular": ("figo", "FiraGO-Regular.ttf"),
-    "bold": ("figbo", "FiraGO-Bold.ttf"),
-}
+#: What `pymupdf_fonts` calls each weight.
+_PACKAGED: dict[Weight, str] = {"regular": "figo", "bold": "figbo"}
 #: Where Debian and macOS keep fonts, and where users do.
 FOLDERS = (
     Path("/usr/share/fonts"),
@@ -56,24 +51,9 @@ _UNSEEN = frozenset([0x034F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
 @lru_cache(maxsize=2)
 def font_bytes(weight: Weight) -> bytes:
     """Return the TrueType file of a weight."""
-    data = pymupdf_fonts.myfont(_PACKAGED[weight][0])
+    data = pymupdf_fonts.myfont(_PACKAGED[weight])
     assert isinstance(data, bytes)
     return data
-
-
-def font_folder(home: Path) -> Path:
-    """Return `home/fonts` with a TrueType file for every weight in it, written when it is not there yet.
-
-    Several processes may ask at once: each file appears whole, by a rename.
-    """
-    folder = home / "fonts"
-    folder.mkdir(parents=True, exist_ok=True)
-    for weight, (_, name) in _PACKAGED.items():
-        path = folder / name
-        data = font_bytes(weight)
-        if not path.is_file() or path.stat().st_size != len(data):
-            _replace(path, data)
-    return folder
 
 
 def look_in(folders: Sequence[Path] | None, home: Path) -> None:
@@ -168,15 +148,6 @@ def identity(text: str) -> str:
     )
 
 
-def provide(folder: Path, text: str) -> None:
-    """Put the files of the fonts beside FiraGO that draw a text into a folder, as `font_folder` does FiraGO's."""
-    for family in _others(text):
-        for path in _files(family):
-            copy, data = folder / path.name, path.read_bytes()
-            if not copy.is_file() or copy.stat().st_size != len(data):
-                _replace(copy, data)
-
-
 def is_seen(character: str) -> bool:
     """Return whether a character draws something by itself."""
     return not (character.isspace() or unicodedata.category(character) == "Cf" or ord(character) in _UNSEEN)
@@ -220,15 +191,3 @@ def _remedy(name: str) -> str:
 def _drawable() -> frozenset[str]:
     faces = [hb.Face(hb.Blob(font_bytes(weight))) for weight in _PACKAGED]
     return frozenset(map(chr, set(faces[0].unicodes) & set(faces[1].unicodes)))
-
-
-def _replace(path: Path, data: bytes) -> None:
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with unfinished.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

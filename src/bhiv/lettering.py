@@ -4,6 +4,7 @@ Pillow's own complex layout turns itself off where libfribidi is missing and the
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
@@ -137,6 +138,30 @@ def raster(text: str, weight: Weight, size: float, language: str = "en") -> Mask
     return _mask(pen)
 
 
+def raster_parts(
+    text: str, weight: Weight, size: float, spans: Sequence[tuple[int, int]], language: str = "en"
+) -> tuple[Mask, ...]:
+    """Draw parts of one line, each by itself, where it lies in the line; a span is first character and end.
+
+    A glyph of several characters, such as a ligature, belongs to the part with the first of them.
+    """
+    placed = size / _UNITS
+    masks = []
+    for start, end in spans:
+        pen = hb.RasterDraw()
+        for glyph in shape(text, weight, language).glyphs:
+            if start <= glyph.cluster < end:
+                font = _font(glyph.family, weight)
+                _draw(pen, font, glyph.gid, size / font.face.upem, glyph.x * placed, glyph.y * placed)
+        masks.append(_mask(pen))
+    return tuple(masks)
+
+
+def clusters(text: str, weight: Weight, language: str = "en") -> tuple[int, ...]:
+    """Return the indices where a line may be cut, 0 first, so that no sign is torn from its letter; () for no text."""
+    return tuple(sorted({glyph.cluster for glyph in shape(text, weight, language).glyphs}))
+
+
 def raster_glyphs(font: hb.Font, glyphs: list[tuple[int, int, int]], size: float) -> Mask:
     """Draw glyphs (glyph id, x, y in font units) of any font at `size` pixels to the em."""
     scale = size / font.face.upem
@@ -246,8 +271,7 @@ def _shorten(text: str, weight: Weight, ems: float, max_lines: int, language: st
 
 def _cut(word: str, weight: Weight, ems: float, language: str) -> str:
     # Only before a cluster, so that no vowel sign is torn from its letter.
-    starts = sorted({glyph.cluster for glyph in shape(word, weight, language).glyphs})
-    for start in reversed(starts[1:]):
+    for start in reversed(clusters(word, weight, language)[1:]):
         if measure(word[:start] + _ELLIPSIS, weight, 1, language) <= ems:
             return word[:start] + _ELLIPSIS
     return word[:1] if word else ""

@@ -24,7 +24,8 @@ _LANGUAGE = r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$"
 _VOICE = r"^[a-z0-9_-]{1,32}(:[A-Za-z0-9_./+-]{1,64})?$"
 
 Quality = Literal["draft", "standard", "high"]
-Captions = Literal["karaoke", "phrase", "off"]
+Captions = Literal["karaoke", "phrase", "pop", "off"]
+CaptionPosition = Literal["auto", "bottom", "middle", "top"]
 Camera = Literal["auto", "still", "zoom_in", "zoom_out", "pan_left", "pan_right", "pan_up", "pan_down"]
 Transition = Literal["auto", "cut", "crossfade", "dip", "slide"]
 Style = Literal["auto", "dawn", "dusk", "night", "ocean", "forest", "ember", "lotus", "slate"]
@@ -121,6 +122,9 @@ class RenderPlan(Contract):
     fps: int = Field(30, ge=24, le=60, description="Frames a second.")
     quality: Quality = "standard"
     captions: Captions = Field("karaoke", description="What is burned in; the soft track is always there.")
+    caption_position: CaptionPosition = Field(
+        "auto", description="Where they are; auto: at the bottom, above the buttons of apps in upright videos."
+    )
     style: Style = Field("auto", description="Palette of the offline pictures.")
     transition: Transition = Field(
         "auto", description="How scenes begin: auto crossfades, and dips to black before a chapter."

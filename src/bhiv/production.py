@@ -16,7 +16,7 @@ from bhiv.captions import Cue
 from bhiv.photos import Collection, Credit, Wish, procure
 from bhiv.photos.offers import Offer
 from bhiv.pictures import Brief
-from bhiv.plan import Captions, Contract, Frames, Quality, RenderPlan, Samples, Scene
+from bhiv.plan import CaptionPosition, Captions, Contract, Frames, Quality, RenderPlan, Samples, Scene
 from bhiv.settings import Settings
 from bhiv.speech import Spoken, Voice, narrate, read_narration
 from bhiv.speech.engine import EMBEDDED
@@ -24,8 +24,9 @@ from bhiv.speech.lexicon import NO_WORDS, Lexicon, read_lexicon
 from bhiv.speech.narration import Sentence, embedded
 from bhiv.speech.utterance import Utterance
 from bhiv.storyboard import opening
-from bhiv.video import clip, gate, join, sound, transitions
+from bhiv.video import clip, gate, join, overlay, sound, transitions
 from bhiv.video.camera import Still
+from bhiv.video.overlay import CaptionLayer
 from bhiv.video.staging import Movement, Staging
 from bhiv.workplace import Workplace
 
@@ -63,17 +64,30 @@ class Frame(Contract):
         return cls(width=width, height=height, fps=plan.fps, quality=plan.quality)
 
 
+class CaptionLook(Contract):
+    """How a video's captions look, and in which language they are set."""
+
+    style: Captions
+    position: CaptionPosition
+    language: str
+
+    @classmethod
+    def of(cls, plan: RenderPlan) -> "CaptionLook":
+        """Return the look of a plan's captions."""
+        return cls(style=plan.captions, position=plan.caption_position, language=plan.language)
+
+
 class Captioned(Contract):
-    """A scene's cues, on its narration's time, the file that burns them in, and the length that they fit into."""
+    """A scene's cues, on its narration's time, what burns them in, and the length that they fit into."""
 
     cues: tuple[Cue, ...]
-    subtitles: str
+    layer: CaptionLayer | None = Field(description="None when nothing is burned in.")
     frames: Frames
 
 
 PICTURE = Step("picture", 2, "images", Drawn)
 NARRATION = Step("narration", 1, "audio", Narrated)
-CAPTIONS = Step("captions", 1, "clips", Captioned)
+CAPTIONS = Step("captions", 2, "clips", Captioned)
 GATE = Step("gate", 1, "videos", gate.Verdict)
 
 #: Part of the cache key of every narration by the embedded voice.
@@ -176,20 +190,23 @@ def _spoken(
 
 
 def make_captions(
-    workplace: Workplace, scene: Scene, narrated: Narrated, style: Captions, frame: Frame
+    workplace: Workplace, scene: Scene, narrated: Narrated, look: CaptionLook, frame: Frame
 ) -> Made[Captioned]:
     """Set a scene's captions and length."""
     spoken = narrated.spoken
     lettered = fonts.identity("".join(word.text for word in spoken.words))
-    key = CAPTIONS.key(captions.VERSION, spoken, scene.duration_seconds, style, frame, lettered)
+    versions = (captions.VERSION, overlay.VERSION)
+    key = CAPTIONS.key(*versions, spoken, scene.duration_seconds, look, frame, lettered)
 
     def make() -> Captioned:
-        cues = captions.make_cues(spoken.words, captions.line_length(frame.width, frame.height))
-        return Captioned(
-            cues=cues,
-            subtitles=captions.to_ass(cues, style=style, width=frame.width, height=frame.height, offset=timeline.LEAD),
-            frames=timeline.scene_frames(spoken.samples, scene.duration_seconds, frame.fps),
+        frames = timeline.scene_frames(spoken.samples, scene.duration_seconds, frame.fps)
+        until = Samples(timeline.sample_at(frames, frame.fps) - timeline.LEAD)
+        longest = captions.line_length(frame.width, frame.height)
+        cues = captions.make_cues(spoken.words, longest, fps=frame.fps, until=until)
+        layer = overlay.make_layer(
+            cues, look.style, position=look.position, language=look.language, offset=timeline.LEAD
         )
+        return Captioned(cues=cues, layer=layer, frames=frames)
 
     return recall(workplace.bucket, CAPTIONS, key, make)
 
@@ -210,10 +227,9 @@ def make_clip(
     key = clip.STEP.key(spec)
 
     def make() -> clip.Clip:
-        fonts.provide(workplace.fonts, own.subtitles)
         seen = [workplace.bucket.fetch(one.image) for one in drawn[: 2 if spec.entry else 1]]
         with workplace.folder(run, "clip") as folder:
-            file = clip.encode(spec, seen, folder, workplace.fonts, workplace.stall_seconds)
+            file = clip.encode(spec, seen, folder, workplace.stall_seconds)
             return clip.Clip(video=workplace.bucket.put_file(f"{key}.mp4", file, "video/mp4"), frames=own.frames)
 
     return recall(workplace.bucket, clip.STEP, key, make)
@@ -225,8 +241,7 @@ def clip_spec(staging: Staging, drawn: Sequence[Drawn], captioned: Sequence[Capt
     return clip.ClipSpec(
         still=_still(staging.movement, drawn[0], own),
         entry=_entry(staging, drawn, captioned, frame),
-        subtitles=own.subtitles,
-        fonts=fonts.identity(own.subtitles),
+        captions=own.layer,
         encoder=" ".join([ffmpeg.VERSION, *clip.encoder_arguments(frame.quality, frame.fps)]),
         **frame.model_dump(),
     )

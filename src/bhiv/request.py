@@ -22,6 +22,7 @@ from bhiv.errors import (
 from bhiv.languages import check_language, detect_language
 from bhiv.plan import (
     CALLBACK,
+    CaptionPosition,
     Captions,
     Contract,
     Quality,
@@ -43,7 +44,7 @@ from bhiv.storyboard import make_scenes, opening
 
 #: What can be said beside a script.
 OPTIONS = (
-    *("title", "language", "voice", "size", "fps", "quality", "captions", "style", "transition"),
+    *("title", "language", "voice", "size", "fps", "quality", "captions", "caption_position", "style", "transition"),
     *("uploader_id", "callback_url"),
 )
 #: Where pictures of the user's own may be.
@@ -86,6 +87,7 @@ class RenderRequest(Contract):
     voice: str | None = Field(None, description="ENGINE or ENGINE:NAME, such as espeak:en-gb.")
     fps: int | None = Field(None, title="Frames a second", description="24 to 60.")
     captions: Captions | None = Field(None, description="What is burned in.")
+    caption_position: CaptionPosition | None = Field(None, description="Where captions are; auto: at the bottom.")
     style: Style | None = Field(None, description="Palette of the pictures.")
     transition: Transition | None = Field(None, description="How scenes begin.")
     uploader_id: Text | None = Field(None, title="Uploader", max_length=200)

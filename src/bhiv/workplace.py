@@ -1,4 +1,4 @@
-"""Where a run works: its bucket, its fonts and folders of its own that nobody mistakes for results.
+"""Where a run works: its bucket and folders of its own that nobody mistakes for results.
 
 A run's folder is locked by its process as long as that lives, however it ends. What a dead one left, the next run finds
 by the free lock, removes, and reports.
@@ -30,8 +30,6 @@ class Workplace:
     bucket: Bucket
     #: Parent of the runs' folders.
     runs: Path
-    #: TrueType files for libass.
-    fonts: Path
     #: An encoder that takes no frame for so long is ended.
     stall_seconds: float
 
@@ -43,12 +41,11 @@ class Workplace:
 
 
 def open_workplace(settings: Settings) -> Workplace:
-    """Return the workplace that the settings describe; writes the fonts on the first use of a home."""
+    """Return the workplace that the settings describe."""
     fonts.look_in(settings.font_dirs, settings.home)
     return Workplace(
         bucket=open_bucket(settings),
         runs=settings.home / "work",
-        fonts=fonts.font_folder(settings.home),
         stall_seconds=settings.stall_seconds,
     )
 

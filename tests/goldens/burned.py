@@ -1,16 +1,13 @@
 """Captions in scripts whose shaping is hard, burned into a frame."""
 
-from pathlib import Path
-
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bhiv import captions, ffmpeg, fonts, process
-from bhiv.plan import Frames, Samples
+from bhiv import captions
+from bhiv.plan import Samples
 from bhiv.speech.words import Word
-from bhiv.video.camera import Still, picture_size
-from bhiv.video.clip import ClipSpec, encode
+from bhiv.video.overlay import Overlay, make_layer
+from bhiv.video.yuv import YUV
 
 SIZE = (768, 432)
 #: A title and a caption in each; conjuncts, vowel signs on both sides, joined letters and both directions in one line.
@@ -21,21 +18,21 @@ TEXTS = {
 }
 
 
-def burned(text: str, folder: Path) -> NDArray[np.uint8]:
-    """Return the lower third of a frame with this caption: RGB."""
+def burned(text: str, language: str) -> NDArray[np.uint8]:
+    """Return the lower third of a grey frame with this caption: RGB."""
     width, height = SIZE
     spoken = [Word(text=word, start=Samples(0), end=Samples(48_000), sentence=0) for word in text.split(" ")]
-    cues = captions.make_cues(spoken, 60)
-    subtitles = captions.to_ass(cues, style="phrase", width=width, height=height, offset=Samples(0))
-    lettering = fonts.font_folder(folder)
-    fonts.provide(lettering, subtitles)
-    across, down = picture_size(width, height)
-    cv2.imwrite(str(folder / "picture.png"), np.full((down, across, 3), 70, np.uint8))
-    spec = ClipSpec(
-        still=Still(picture_sha256="", move="still", frames=Frames(2)), width=width, height=height, fps=25,
-        quality="high", subtitles=subtitles, encoder="",
-    )  # fmt: skip
-    made = encode(spec, [folder / "picture.png"], folder, lettering, 60)
-    raw = ffmpeg.command("-i", str(made), "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-")
-    frame = np.frombuffer(process.run(raw, timeout_seconds=60).stdout, np.uint8).reshape(height, width, 3)
-    return frame[height * 2 // 3 :].copy()
+    layer = make_layer(captions.make_cues(spoken, 60), "phrase", position="auto", language=language, offset=Samples(0))
+    assert layer is not None
+    planes = YUV.of(np.full(width * height * 3 // 2, 128, np.uint8), width, height).planes
+    planes[0][:] = 76
+    Overlay(layer, width, height, 25).burn(0, *planes)
+    return rgb(*planes)[height * 2 // 3 :]
+
+
+def rgb(y: NDArray[np.uint8], u: NDArray[np.uint8], v: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return BT.709 limited-range planes as RGB, without a decoder's opinion of them."""
+    luma = (y - 16.0) / 219
+    blue, red = ((plane.repeat(2, 0).repeat(2, 1) - 128.0) / 224 for plane in (u, v))
+    channels = (luma + 1.5748 * red, luma - 0.1873 * blue - 0.4681 * red, luma + 1.8556 * blue)
+    return np.asarray((np.stack(channels, axis=2) * 255).round().clip(0, 255), np.uint8)

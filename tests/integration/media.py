@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from bhiv import captions, ffmpeg, process, timeline
 from bhiv.bucket import Artifact
+from bhiv.captions import Cue
 from bhiv.plan import SAMPLE_RATE, Camera, Captions, Frames, Samples
 from bhiv.speech.words import Word
 from bhiv.video import camera, sound
 from bhiv.video.camera import Still
 from bhiv.video.clip import ClipSpec, encode
 from bhiv.video.join import Part, Programme, join
+from bhiv.video.overlay import CaptionLayer, make_layer
 
 WIDTH, HEIGHT, FPS = 320, 180, 25
 SOMEWHERE = Artifact(key="clips/a", sha256="", size=0, media_type="")
@@ -55,6 +57,11 @@ def words(text: str, samples: int) -> list[Word]:
     ]
 
 
+def layer_of(cues: tuple[Cue, ...], style: Captions) -> CaptionLayer | None:
+    """What burns cues into a scene."""
+    return make_layer(cues, style, position="auto", language="en", offset=timeline.LEAD)
+
+
 def programme(folder: Path, texts: list[str], fps: int = FPS, style: Captions = "karaoke") -> Programme:
     """Encode a clip for each text, write its voice, and return the programme; files are `clip-N.mp4`, `voice-N.wav`."""
     lengths = [Samples(7_001 * len(text.split()) + 313 * number) for number, text in enumerate(texts)]
@@ -64,8 +71,7 @@ def programme(folder: Path, texts: list[str], fps: int = FPS, style: Captions = 
     parts = []
     for number, (text, length, cue, shot) in enumerate(zip(texts, lengths, cues, shots, strict=True)):
         write_voice(folder / f"voice-{number}.wav", length)
-        burned = captions.to_ass(cue, style=style, width=WIDTH, height=HEIGHT, offset=timeline.LEAD)
-        write_clip(folder, f"clip-{number}.mp4", shot.frames, burned, fps=fps, shade=60 + 20 * number)
+        write_clip(folder, f"clip-{number}.mp4", shot.frames, layer_of(cue, style), fps=fps, shade=60 + 20 * number)
         parts.append(Part(clip=SOMEWHERE, shot=shot, cues=cue, title=text[:12].strip()))
     return Programme(parts=tuple(parts), sound=SOMEWHERE, fps=fps, language="en", title="A programme")
 
@@ -86,7 +92,7 @@ def write_clip(
     folder: Path,
     name: str,
     frames: int,
-    subtitles: str = "",
+    layer: CaptionLayer | None = None,
     *,
     fps: int = FPS,
     move: Camera = "zoom_in",
@@ -101,11 +107,11 @@ def write_clip(
         height=HEIGHT,
         fps=fps,
         quality="standard",
-        subtitles=subtitles,
+        captions=layer,
         encoder="",
     )
     picture = write_picture(work / "picture.png", shade=shade)
-    return encode(spec, [picture], work, folder.parent / "home" / "fonts", 60).rename(folder / name)
+    return encode(spec, [picture], work, 60).rename(folder / name)
 
 
 def grab(path: Path, at: Fraction | float, width: int = WIDTH, height: int = HEIGHT) -> NDArray[np.uint8]:

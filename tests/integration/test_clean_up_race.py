@@ -108,7 +108,7 @@ def make(workplace: Workplace, settings: Settings, request: RenderRequest, betwe
         drawn = [made(production.make_picture(workplace, run, brief)) for brief in briefs]
         told = [made(production.make_narration(workplace, run, scene, "en", voices, settings)) for scene in PLAN.scenes]
         shown = [
-            made(production.make_captions(workplace, scene, one, PLAN.captions, frame))
+            made(production.make_captions(workplace, scene, one, production.CaptionLook.of(PLAN), frame))
             for scene, one in zip(PLAN.scenes, told, strict=True)
         ]
         sound = made(production.make_sound(workplace, run, told, shown, frame))

@@ -3,29 +3,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bhiv import captions, ffmpeg, timeline
+from bhiv import captions, ffmpeg
 from bhiv.plan import SAMPLE_RATE, Captions
-from bhiv.workplace import Workplace
+from bhiv.video.overlay import CaptionLayer
 from tests.integration import media
 from tests.integration.media import FPS, HEIGHT, WIDTH
 
 
 @pytest.fixture
-def folder(tmp_path: Path, workplace: Workplace) -> Path:
-    """A work folder beside a home with fonts."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    return folder
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
 
 
-def subtitles(text: str, style: Captions) -> str:
-    cues = captions.make_cues(media.words(text, SAMPLE_RATE * 2), 42)
-    return captions.to_ass(cues, style=style, width=WIDTH, height=HEIGHT, offset=timeline.LEAD)
+def layer(text: str, style: Captions) -> CaptionLayer | None:
+    return media.layer_of(captions.make_cues(media.words(text, SAMPLE_RATE * 2), 42), style)
 
 
 def burned(folder: Path, text: str, style: Captions) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
     """How much each pixel differs from the same shot without captions, a second in; rows below the middle."""
-    with_text = media.write_clip(folder, "with.mp4", 50, subtitles(text, style), move="still")
+    with_text = media.write_clip(folder, "with.mp4", 50, layer(text, style), move="still")
     without = media.write_clip(folder, "without.mp4", 50, move="still")
     first, second = (media.grab(path, 1.0).astype(np.int16) for path in (with_text, without))
     return np.asarray(np.abs(first - second).max(axis=2))
@@ -39,7 +35,7 @@ def test_a_clip_is_h264_high_with_bt709_tags_and_exact_frames(folder: Path) -> N
 
 
 @pytest.mark.parametrize("text", ["A lotus seed slept.", "कमल का बीज सोया।"])
-@pytest.mark.parametrize("style", ["karaoke", "phrase"])
+@pytest.mark.parametrize("style", ["karaoke", "phrase", "pop"])
 def test_captions_are_burned_into_their_zone_only(folder: Path, text: str, style: Captions) -> None:
     changed = burned(folder, text, style) > 60
 
@@ -47,9 +43,17 @@ def test_captions_are_burned_into_their_zone_only(folder: Path, text: str, style
     assert changed[: int(HEIGHT * 0.75)].sum() == 0
 
 
+def test_a_still_picture_is_clean_again_after_a_caption(folder: Path) -> None:
+    shown = layer("Gone.", "phrase")
+
+    path = media.write_clip(folder, "a.mp4", 100, shown, move="still")
+
+    assert np.abs(media.grab(path, 0).astype(int) - media.grab(path, 3.9)).max() < 12
+
+
 def test_karaoke_colours_the_words_that_were_heard(folder: Path) -> None:
     path = media.write_clip(
-        folder, "a.mp4", 60, subtitles("Seven tall white swans swam slowly past", "karaoke"), move="still"
+        folder, "a.mp4", 60, layer("Seven tall white swans swam slowly past", "karaoke"), move="still"
     )
 
     def golden(at: float) -> int:
@@ -69,7 +73,7 @@ def test_the_picture_moves_with_the_camera(folder: Path) -> None:
 
 
 def test_the_same_clip_has_the_same_bytes(folder: Path) -> None:
-    text = subtitles("Twice the same.", "karaoke")
+    text = layer("Twice the same.", "karaoke")
 
     first = media.write_clip(folder, "a.mp4", 30, text).read_bytes()
     second = media.write_clip(folder, "b.mp4", 30, text).read_bytes()

@@ -37,9 +37,9 @@ def shown(
         entry=Entry(
             transition=transition, frames=length, still=Still(picture_sha256="", move=move, frames=Frames(30))
         ),
-        width=width, height=height, fps=FPS, quality="high", subtitles="", encoder="",
+        width=width, height=height, fps=FPS, quality="high", captions=None, encoder="",
     )  # fmt: skip
-    made = encode(spec, [after, before], folder, folder, 60)
+    made = encode(spec, [after, before], folder, 60)
     raw = ffmpeg.command("-i", str(made), "-f", "rawvideo", "-pix_fmt", "rgb24", "-")
     frames = np.frombuffer(process.run(raw, timeout_seconds=60).stdout, np.uint8).reshape(-1, height, width, 3)
     assert len(frames) == FRAMES

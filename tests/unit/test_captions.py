@@ -1,13 +1,11 @@
 import itertools
-import re
 from collections.abc import Sequence
 
-import pysubs2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bhiv.captions import length, line_length, make_cues, shifted, to_ass, to_srt, to_vtt
+from bhiv.captions import Cue, length, line_length, make_cues, shifted, to_srt, to_vtt
 from bhiv.plan import SAMPLE_RATE, Samples
 from bhiv.speech.words import Word
 
@@ -73,50 +71,67 @@ def test_no_words_make_no_cues() -> None:
     assert to_srt([]) == ""
 
 
-def test_devanagari_signs_do_not_count_as_characters() -> None:
-    assert length("हिन्दी") == 3
-    assert length("कमल") == 3
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("कमल", 3),
+        ("हिन्दी", 2),
+        ("क्षत्रिय", 3),
+        ("क्\u200cष", 2),
+        ("क्\u200dष", 1),
+        ("தமிழ்", 3),
+        ("cafe\u0301", 4),
+        ("👩\u200d👩\u200d👧", 1),
+        ("👍🏽", 1),
+        ("🇮🇳🇩🇪", 2),
+        ("❤\ufe0f!", 2),
+        ("", 0),
+    ],
+)
+def test_letters_are_counted_as_they_are_seen(text: str, seen: int) -> None:
+    assert length(text) == seen
 
 
-def karaoke_hundredths(line: str) -> int:
-    return sum(int(part) for part in re.findall(r"\\kf?(\d+)", line))
+def between(cues: Sequence[Cue]) -> list[int]:
+    return [following.start - cue.end for cue, following in itertools.pairwise(cues)]
 
 
-def test_karaoke_keeps_step_with_the_words() -> None:
-    words: Sequence[Word] = spoken(LONG, 0.337)
-    cues = make_cues(words, 42)
+@pytest.mark.parametrize("fps", [24, 30, 60])
+def test_two_frames_lie_between_cues_that_follow_each_other(fps: int) -> None:
+    cues = make_cues(spoken(LONG), 22, fps=fps)
 
-    file = pysubs2.SSAFile.from_string(to_ass(cues, style="karaoke", width=1920, height=1080, offset=Samples(0)))
-
-    lines = [line for cue in cues for line in cue.lines]
-    starts = [cue.start for cue in cues for _ in cue.lines]
-    for event, line, start in zip(file, lines, starts, strict=True):
-        assert abs(karaoke_hundredths(event.text) - (line[-1].end - start) / SAMPLE_RATE * 100) <= 1
+    assert len(cues) > 2
+    assert set(between(cues)) == {2 * SAMPLE_RATE // fps}
 
 
-def test_the_offset_moves_every_cue() -> None:
-    cues = make_cues(spoken("Hello there."), 42)
+def test_a_cue_that_was_spoken_fast_stays_into_the_silence_after_it() -> None:
+    fast = spoken("Extraordinarily complicated considerations.", 0.2)
+    later = Word(text="Calm.", start=Samples(240_000), end=Samples(280_000), sentence=1)
 
-    file = pysubs2.SSAFile.from_string(
-        to_ass(cues, style="phrase", width=1920, height=1080, offset=Samples(SAMPLE_RATE))
-    )
+    first = make_cues([*fast, later], 42)[0]
 
-    assert file[0].start == 1000
-    assert r"\k" not in file[0].text
-
-
-def test_captions_that_are_off_make_no_file() -> None:
-    assert to_ass(make_cues(spoken("Hi."), 42), style="off", width=640, height=360, offset=Samples(0)) == ""
+    assert (first.end - first.start) * 20 >= length(first.text) * SAMPLE_RATE
+    assert first.end > fast[-1].end + SAMPLE_RATE // 2
 
 
-def test_braces_and_backslashes_are_shown_not_obeyed() -> None:
-    [cue] = make_cues(spoken(r"a{\b1}b\Nc"), 42)
+def test_a_cue_too_short_to_read_is_shown_with_its_neighbour() -> None:
+    cues = make_cues(spoken("No. The seed slept on in the mud."), 42)
 
-    text = to_ass([cue], style="phrase", width=640, height=360, offset=Samples(0)).splitlines()[-1]
+    assert [cue.text for cue in cues] == ["No. The seed slept on in the mud."]
 
-    assert r"\{" in text
-    assert r"{\b1}" not in text.split("}", 1)[1]
-    assert to_srt([cue]).splitlines()[2] == r"a{\b1}b\Nc"
+
+def test_the_last_cue_ends_with_its_scene() -> None:
+    words = spoken("Extraordinarily fast.", 0.1)
+
+    [cue] = make_cues(words, 42, until=Samples(words[-1].end + 10_000))
+
+    assert cue.end == words[-1].end + 10_000
+
+
+def test_no_cue_lasts_longer_than_seven_seconds() -> None:
+    cues = make_cues(spoken(LONG, 1.3), 42)
+
+    assert max(cue.end - cue.start for cue in cues) <= 7 * SAMPLE_RATE
 
 
 def test_srt_and_vtt_count_hours() -> None:

@@ -1,51 +1,15 @@
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bhiv.errors import FontError, InputRefused
-from bhiv.fonts import check_coverage, family_of, family_runs, font_bytes, font_folder, identity, look_in, provide
+from bhiv.fonts import check_coverage, family_of, family_runs, identity, look_in
 from bhiv.system_fonts import installed
 from tests.conftest import need
 
 TAMIL = Path("/usr/share/fonts/truetype/lohit-tamil/Lohit-Tamil.ttf")
-NAMES = ["FiraGO-Bold.ttf", "FiraGO-Regular.ttf"]
-
-
-def test_the_folder_holds_both_weights_and_nothing_else(tmp_path: Path) -> None:
-    folder = font_folder(tmp_path)
-
-    assert tmp_path / "fonts" == folder
-    assert sorted(path.name for path in folder.iterdir()) == NAMES
-    assert font_bytes("bold") == (folder / "FiraGO-Bold.ttf").read_bytes()
-    assert font_bytes("regular") == (folder / "FiraGO-Regular.ttf").read_bytes()
-
-
-def test_a_second_call_leaves_the_files_alone(tmp_path: Path) -> None:
-    before = [path.stat().st_mtime_ns for path in sorted(font_folder(tmp_path).iterdir())]
-
-    assert before == [path.stat().st_mtime_ns for path in sorted(font_folder(tmp_path).iterdir())]
-
-
-def test_a_file_that_was_cut_short_is_written_again(tmp_path: Path) -> None:
-    file = font_folder(tmp_path) / "FiraGO-Bold.ttf"
-    file.write_bytes(font_bytes("bold")[:1000])
-
-    font_folder(tmp_path)
-
-    assert font_bytes("bold") == file.read_bytes()
-
-
-def test_processes_that_ask_at_once_all_find_whole_files(tmp_path: Path) -> None:
-    code = "import sys, pathlib; from bhiv.fonts import font_folder; font_folder(pathlib.Path(sys.argv[1]))"
-    started = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(3)]
-
-    assert [process.wait(60) for process in started] == [0, 0, 0]
-    assert sorted(path.name for path in (tmp_path / "fonts").iterdir()) == NAMES
-    assert font_bytes("bold") == (tmp_path / "fonts" / "FiraGO-Bold.ttf").read_bytes()
 
 
 @pytest.fixture
@@ -128,18 +92,6 @@ def test_other_fonts_have_an_identity_that_their_bytes_decide(tamil: Path, tmp_p
     assert before.startswith("Lohit Tamil ")
     assert identity("தமிழ்") not in ("", before)
     assert identity("plain कमल") == ""
-
-
-@pytest.mark.usefixtures("tamil")
-def test_their_files_are_put_beside_firago_for_who_needs_them(tmp_path: Path) -> None:
-    folder = font_folder(tmp_path / "home")
-    provide(folder, "plain कमल")
-    assert sorted(path.name for path in folder.iterdir()) == NAMES
-
-    provide(folder, "தமிழ்")
-    provide(folder, "தமிழ்")
-
-    assert (folder / TAMIL.name).read_bytes() == TAMIL.read_bytes()
 
 
 def test_fonts_are_read_once_until_they_change(tamil: Path, tmp_path: Path) -> None:

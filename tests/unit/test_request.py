@@ -14,6 +14,7 @@ PLAIN = (
     "voice",
     "fps",
     "captions",
+    "caption_position",
     "style",
     "transition",
     "uploader_id",

@@ -15,6 +15,7 @@ from bhiv.errors import ObjectDamaged
 from bhiv.plan import Contract, Frames, Quality
 from bhiv.video import camera, transitions
 from bhiv.video.camera import Source, Still
+from bhiv.video.overlay import CaptionLayer, Overlay
 from bhiv.video.transitions import Mixed
 from bhiv.video.yuv import YUV, Plane
 
@@ -44,9 +45,7 @@ class ClipSpec(Contract):
     height: int
     fps: int
     quality: Quality
-    #: The caption file's text; empty when nothing is burned in.
-    subtitles: str
-    fonts: str = Field("", description="What fonts beside FiraGO the captions are set in; empty for none.")
+    captions: CaptionLayer | None = Field(description="None when nothing is burned in.")
     encoder: str = Field(description="Version and settings of the encoder.")
 
 
@@ -80,7 +79,6 @@ def encode(
     spec: ClipSpec,
     pictures: Sequence[Path],
     folder: Path,
-    fonts: Path,
     stall_seconds: float,
     *,
     output: Sequence[str] = (),
@@ -93,11 +91,6 @@ def encode(
     Raises:
         ToolFailed, ToolTimedOut, DiskFull, Interrupted: there is no clip; what was written stays in `folder`.
     """
-    if spec.subtitles:
-        (folder / "captions.ass").write_text(spec.subtitles, encoding="utf-8")
-        fonts_link = folder / "fonts"
-        if not fonts_link.exists():
-            fonts_link.symlink_to(fonts)
     # As many scenes as cores are encoded at once: threads of OpenCV's own would only wait for each other.
     cv2.setNumThreads(1)
     stills = [spec.still, *([spec.entry.still] if spec.entry else [])]
@@ -115,12 +108,15 @@ def _frames(spec: ClipSpec, shot: Source, before: Source | None = None) -> Itera
     """Yield the frames in order, in two buffers by turns: one may be read while the other is filled."""
     buffers = [YUV.empty(spec.width, spec.height) for _ in range(2)]
     old = YUV.empty(spec.width, spec.height)
+    overlay = Overlay(spec.captions, spec.width, spec.height, spec.fps) if spec.captions else None
     for number in range(spec.still.frames):
         frame = buffers[number % 2]
         shot.expose(number, frame)
         if spec.entry and before and number < spec.entry.frames:
             before.expose(spec.entry.still.frames + number, old)
             transitions.mix(spec.entry.transition, (number + 1) / (spec.entry.frames + 1), old, frame)
+        if overlay:
+            overlay.burn(number, *frame.planes)
         yield frame
 
 
@@ -134,11 +130,10 @@ def _load(path: Path, _sha256: str) -> tuple[Plane, ...]:
 
 
 def _command(spec: ClipSpec, output: Sequence[str]) -> list[str]:
-    # Plain names in the work folder: a path with a colon or quote would need the filter language's escapes.
-    captions = ["ass=captions.ass:fontsdir=fonts"] if spec.subtitles else []
-    tags = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
+    # Said of the input: as output options only the matrix would reach the file, and this needs no filter.
+    tags = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
     return ffmpeg.command(
         *("-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{spec.width}x{spec.height}", "-r", str(spec.fps)),
-        *("-i", "pipe:0", "-vf", ",".join([*captions, tags]), "-filter_threads", "1"),
+        *(*tags, "-i", "pipe:0"),
         *(output or (*encoder_arguments(spec.quality, spec.fps), "clip.mp4")),
     )
