@@ -81,7 +81,7 @@ def _run(request: RenderRequest, settings: Settings) -> Summary:
             plan, [*map(result, scenes.captioned)], [*map(result, scenes.clips)], result(scenes.sound)
         )
         video = join_video.submit(run, programme)
-        verdict = check_video.submit(later(video), expected_of(programme, frame))
+        verdict = check_video.submit(later(video), expected_of(programme, frame, scenes.moves))
         watch.collect(stitch=[video, verdict])
         begun = attempt.made_by(board.source).begun
         credits_ = credits_of((drawn.source, drawn.credit) for drawn in map(result, scenes.drawn))
@@ -100,7 +100,7 @@ class _Scenes:
         voices = choose_voices(plan.voice, plan.language, settings)
         briefs = brief_scenes(plan, *camera.picture_size(frame.width, frame.height))
         labels = [f"{number} of {len(plan.scenes)}" for number in range(1, len(plan.scenes) + 1)]
-        moves = [camera.choose(scene.camera, number) for number, scene in enumerate(plan.scenes)]
+        self.moves = [camera.choose(scene.camera, number) for number, scene in enumerate(plan.scenes)]
         wishes = wish_pictures(plan, briefs)
         searched = Collection.of(settings).searched_first and any(wish.queries for wish in wishes)
         self.found = [find_photos.submit(wishes)] if searched else []
@@ -118,5 +118,5 @@ class _Scenes:
         self.sound = master_sound.submit(run, [*map(later, self.narrated)], [*map(later, self.captioned)], frame)
         self.clips = [
             encode_clip.submit(label, run, move, later(drawn), later(captioned), frame)
-            for label, move, drawn, captioned in zip(labels, moves, self.drawn, self.captioned, strict=True)
+            for label, move, drawn, captioned in zip(labels, self.moves, self.drawn, self.captioned, strict=True)
         ]

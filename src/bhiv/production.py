@@ -72,7 +72,7 @@ class Captioned(Contract):
 PICTURE = Step("picture", 2, "images", Drawn)
 NARRATION = Step("narration", 1, "audio", Narrated)
 CAPTIONS = Step("captions", 1, "clips", Captioned)
-GATE = Step("gate", 1, "videos", gate.Verdict)
+GATE = Step("gate", 2, "videos", gate.Verdict)
 
 #: Part of the cache key of every narration by the embedded voice.
 _ESPEAK = f"espeakng-loader {version('espeakng-loader')}"
@@ -279,14 +279,30 @@ def programme_of(
     return join.Programme(parts=parts, sound=mastered.sound, fps=plan.fps, language=plan.language, title=plan.title)
 
 
-def expected_of(programme: join.Programme, frame: Frame) -> gate.Expected:
-    """Return what the finished file must be."""
+def expected_of(programme: join.Programme, frame: Frame, moves: Sequence[Camera] = ()) -> gate.Expected:
+    """Return what the finished file must be; `moves` are the scenes' camera moves, of which none may stand still."""
+    cues = programme.cues
+    moving = [move != "still" for move in moves] or [False] * len(programme.parts)
+    # A cue's words are on the scene's time; its own start is on the programme's.
+    words = (
+        (Samples(word.start + cue.start - first), Samples(word.end + cue.start - first))
+        for cue in cues
+        for first in [cue.lines[0][0].start]
+        for line in cue.lines
+        for word in line
+    )
     return gate.Expected(
         width=frame.width,
         height=frame.height,
         fps=frame.fps,
         frames=programme.frames,
-        spoken=bool(programme.cues),
+        spoken=bool(cues),
+        scenes=tuple(
+            gate.Shown(start=part.shot.start, moves=moves) for part, moves in zip(programme.parts, moving, strict=True)
+        ),
+        speech=gate.stretches(words),
+        captions=len(cues),
+        chapters=tuple(part.shot.start for part in programme.parts if part.title),
     )
 
 
