@@ -16,7 +16,7 @@ from bhiv.record import Summary
 from bhiv.request import RenderRequest
 from bhiv.settings import Settings, load_settings
 from bhiv.speech import choose_voices
-from bhiv.video import camera
+from bhiv.video import camera, encoder
 from flows.run_settings import identified, is_deployed, settings_of_run, was_cancelled
 from flows.watch import Watch, later, result, show_storyboard
 from tasks.check_video import check_video
@@ -116,7 +116,8 @@ class _Scenes:
         ]
         # Before the clips: it is then done while they are encoded, and the join has only to copy.
         self.sound = master_sound.submit(run, [*map(later, self.narrated)], [*map(later, self.captioned)], frame)
+        chosen = encoder.choose(settings).name
         self.clips = [
-            encode_clip.submit(label, run, move, later(drawn), later(captioned), frame)
+            encode_clip.submit(label, run, move, later(drawn), later(captioned), frame, chosen)
             for label, move, drawn, captioned in zip(labels, self.moves, self.drawn, self.captioned, strict=True)
         ]

@@ -13,6 +13,7 @@ from bhiv import captions, ffmpeg, fonts, pictures, timeline
 from bhiv.bucket import Artifact
 from bhiv.cache import Made, Step, find, recall
 from bhiv.captions import Cue
+from bhiv.errors import ToolFailed
 from bhiv.photos import Collection, Credit, Wish, procure
 from bhiv.photos.offers import Offer
 from bhiv.pictures import Brief
@@ -24,7 +25,7 @@ from bhiv.speech.lexicon import NO_WORDS, Lexicon, read_lexicon
 from bhiv.speech.narration import Sentence, embedded
 from bhiv.speech.utterance import Utterance
 from bhiv.storyboard import opening
-from bhiv.video import clip, gate, join, sound
+from bhiv.video import clip, encoder, gate, join, sound
 from bhiv.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -193,16 +194,23 @@ def make_captions(
 
 
 def make_clip(
-    workplace: Workplace, run: str, move: Camera, drawn: Drawn, captioned: Captioned, frame: Frame
+    workplace: Workplace,
+    run: str,
+    move: Camera,
+    drawn: Drawn,
+    captioned: Captioned,
+    frame: Frame,
+    encoder_name: str = encoder.X264,
 ) -> Made[clip.Clip]:
-    """Encode a scene's pictures, captions burned in."""
+    """Encode a scene's pictures, captions burned in, by an encoder that `encoder.choose` gave."""
+    chosen = encoder.named(encoder_name)
     spec = clip.ClipSpec(
         picture_sha256=drawn.image.sha256,
         move=move,
         frames=captioned.frames,
         subtitles=captioned.subtitles,
         fonts=fonts.identity(captioned.subtitles),
-        encoder=" ".join([ffmpeg.VERSION, *clip.encoder_arguments(frame.quality, frame.fps)]),
+        encoder=" ".join([ffmpeg.VERSION, *chosen.arguments(frame.quality, frame.fps)]),
         **frame.model_dump(),
     )
     key = clip.STEP.key(spec)
@@ -210,9 +218,12 @@ def make_clip(
     def make() -> clip.Clip:
         fonts.provide(workplace.fonts, captioned.subtitles)
         with workplace.folder(run, "clip") as folder:
-            file = clip.encode(
-                spec, workplace.bucket.fetch(drawn.image), folder, workplace.fonts, workplace.stall_seconds
-            )
+            picture = workplace.bucket.fetch(drawn.image)
+            try:
+                file = clip.encode(spec, picture, folder, workplace.fonts, workplace.stall_seconds, encoder=chosen)
+            except ToolFailed as error:
+                encoder.distrust(workplace.runs.parent, encoder_name, str(error))
+                raise
             return clip.Clip(video=workplace.bucket.put_file(f"{key}.mp4", file, "video/mp4"), frames=captioned.frames)
 
     return recall(workplace.bucket, clip.STEP, key, make)

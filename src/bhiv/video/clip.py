@@ -14,13 +14,9 @@ from bhiv.cache import Step
 from bhiv.errors import ObjectDamaged
 from bhiv.plan import Camera, Contract, Frames, Quality
 from bhiv.video import camera
+from bhiv.video.encoder import ENCODER, SOFTWARE, Encoder, encoder_arguments
 
-#: x264's preset and constant rate factor; veryfast costs a quarter of medium.
-ENCODER: dict[Quality, tuple[str, int]] = {
-    "draft": ("ultrafast", 26),
-    "standard": ("veryfast", 20),
-    "high": ("medium", 18),
-}
+__all__ = ["ENCODER", "STEP", "Clip", "ClipSpec", "encode", "encoder_arguments"]
 
 
 class ClipSpec(Contract):
@@ -49,22 +45,6 @@ class Clip(Contract):
 STEP = Step("clip", 1, "clips", Clip)
 
 
-def encoder_arguments(quality: Quality, fps: int) -> list[str]:
-    """Return the x264 settings of every clip; equal ones, so that clips join without a second encode.
-
-    Closed groups of two seconds make any scene seekable. One thread a scene: as many scenes as cores beat one scene
-    with many threads.
-    """
-    preset, crf = ENCODER[quality]
-    return [
-        *("-c:v", "libx264", "-preset", preset, "-crf", str(crf), "-profile:v", "high", "-threads", "1"),
-        # What makes the profile High; the fastest preset would leave it out.
-        *("-x264-params", "8x8dct=1"),
-        *("-g", str(fps * 2), "-bf", "2", "-flags", "+cgop", "-pix_fmt", "yuv420p"),
-        *("-video_track_timescale", str(fps * 512)),
-    ]
-
-
 def encode(
     spec: ClipSpec,
     picture: Path,
@@ -73,6 +53,7 @@ def encode(
     stall_seconds: float,
     *,
     output: Sequence[str] = (),
+    encoder: Encoder = SOFTWARE,
 ) -> Path:
     """Write the clip into `folder` and return its path; an encoder that takes no frame for `stall_seconds` is ended.
 
@@ -87,7 +68,7 @@ def encode(
         if not fonts_link.exists():
             fonts_link.symlink_to(fonts)
     image = _load(picture)
-    with process.feed(_command(spec, output), stall_seconds=stall_seconds, cwd=folder) as write:
+    with process.feed(_command(spec, output, encoder), stall_seconds=stall_seconds, cwd=folder) as write:
         for frame in camera.shoot(image, spec.move, spec.frames, spec.width, spec.height):
             write(frame)
     return folder / "clip.mp4"
@@ -100,12 +81,13 @@ def _load(path: Path) -> NDArray[np.uint8]:
     return picture.astype(np.uint8, copy=False)
 
 
-def _command(spec: ClipSpec, output: Sequence[str]) -> list[str]:
+def _command(spec: ClipSpec, output: Sequence[str], encoder: Encoder) -> list[str]:
     # Plain names in the work folder: a path with a colon or quote would need the filter language's escapes.
     captions = ["ass=captions.ass:fontsdir=fonts"] if spec.subtitles else []
     tags = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
+    device, filters = ((), ()) if output else (encoder.device, encoder.filters)
     return ffmpeg.command(
-        *("-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{spec.width}x{spec.height}", "-r", str(spec.fps)),
-        *("-i", "pipe:0", "-vf", ",".join([*captions, tags]), "-filter_threads", "1"),
-        *(output or (*encoder_arguments(spec.quality, spec.fps), "clip.mp4")),
+        *(*device, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{spec.width}x{spec.height}", "-r", str(spec.fps)),
+        *("-i", "pipe:0", "-vf", ",".join([*captions, tags, *filters]), "-filter_threads", "1"),
+        *(output or (*encoder.arguments(spec.quality, spec.fps), "clip.mp4")),
     )
