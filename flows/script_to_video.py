@@ -3,20 +3,24 @@
 from typing import Any, Self
 
 from prefect import flow
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from bhiv.attempt import attempted
-from bhiv.photos import Collection, credits_of, wish_pictures
+from bhiv.cache import Made
+from bhiv.cards import Card, awaits_credits, end_cards, title_cards
+from bhiv.photos import Collection, Wish, credits_of, wish_pictures
 from bhiv.pictures import brief_scenes
-from bhiv.plan import RenderPlan
-from bhiv.production import Frame, expected_of, programme_of
+from bhiv.plan import Camera, RenderPlan, Scene
+from bhiv.production import Captioned, Drawn, Frame, Narrated, expected_of, programme_of
 from bhiv.progress import Progress
 from bhiv.record import Summary
 from bhiv.request import RenderRequest
 from bhiv.settings import Settings, load_settings
 from bhiv.speech import choose_voices
 from bhiv.video import camera, encoder
+from bhiv.video.clip import Clip
 from flows.run_settings import identified, is_deployed, settings_of_run, was_cancelled
 from flows.watch import Watch, later, result, show_storyboard
 from tasks.check_video import check_video
@@ -70,8 +74,13 @@ def _run(request: RenderRequest, settings: Settings) -> Summary:
 
         frame = Frame.of(plan)
         scenes = _Scenes(plan, frame, run, settings)
+        pictures: list[PrefectFuture[Made[Any]]] = [*scenes.found, *scenes.drawn]
+        if scenes.awaits_credits:
+            watch.collect(images=pictures)
+            pictures = []
+        scenes.finish()
         watch.collect(
-            images=[*scenes.found, *scenes.drawn],
+            images=[*pictures, *scenes.cards],
             tts=scenes.narrated,
             subtitles=scenes.captioned,
             render=scenes.clips,
@@ -97,27 +106,74 @@ class _Scenes:
     """The tasks of all scenes, submitted step by step: what a task waits for has then been started before it."""
 
     def __init__(self, plan: RenderPlan, frame: Frame, run: str, settings: Settings) -> None:
-        voices = choose_voices(plan.voice, plan.language, settings)
-        briefs = brief_scenes(plan, *camera.picture_size(frame.width, frame.height))
-        labels = [f"{number} of {len(plan.scenes)}" for number in range(1, len(plan.scenes) + 1)]
-        self.moves = [camera.choose(scene.camera, number) for number, scene in enumerate(plan.scenes)]
-        wishes = wish_pictures(plan, briefs)
-        searched = Collection.of(settings).searched_first and any(wish.queries for wish in wishes)
+        self._plan, self._frame, self._run = plan, frame, run
+        self._voices = choose_voices(plan.voice, plan.language, settings)
+        self._encoder = encoder.choose(settings).name
+        self._size = camera.picture_size(frame.width, frame.height)
+        collection = Collection.of(settings)
+        wishes = wish_pictures(plan, brief_scenes(plan, *self._size))
+        searched = collection.searched_first and any(wish.queries for wish in wishes)
+        self.awaits_credits = awaits_credits(plan, wishes, collection)
         self.found = [find_photos.submit(wishes)] if searched else []
         found = later(self.found[0]) if self.found else None
+        labels = [f"{number} of {len(plan.scenes)}" for number in range(1, len(plan.scenes) + 1)]
         self.drawn = [draw_picture.submit(label, run, wish, found) for label, wish in zip(labels, wishes, strict=True)]
-        self.narrated = [
-            speak_narration.submit(label, run, scene, plan.language, voices)
-            for label, scene in zip(labels, plan.scenes, strict=True)
-        ]
-        self.captioned = [
-            set_captions.submit(label, scene, later(narrated), plan.captions, frame)
-            for label, scene, narrated in zip(labels, plan.scenes, self.narrated, strict=True)
-        ]
+        # Of all that is shown, in order, cards too; `drawn` are the plan's own scenes only.
+        self._labels, self._scenes, self.moves = list[str](), list[Scene](), list[Camera]()
+        self._shown, self.cards = list[PrefectFuture[Made[Drawn]]](), list[PrefectFuture[Made[Drawn]]]()
+        self._add_cards(title_cards(plan, *self._size))
+        self._labels += labels
+        self._scenes += plan.scenes
+        self._shown += self.drawn
+        # Numbered without cards, so that one more changes no other scene.
+        self.moves += [camera.choose(scene.camera, number) for number, scene in enumerate(plan.scenes)]
+        self.narrated = list[PrefectFuture[Made[Narrated]]]()
+        self.captioned = list[PrefectFuture[Made[Captioned]]]()
+        self.clips = list[PrefectFuture[Made[Clip]]]()
+        if not self.awaits_credits:
+            self._add_cards(end_cards(plan, (), *self._size))
+        self._speak()
+        if self.awaits_credits:
+            self._encode()
+
+    def finish(self) -> None:
+        """Submit what is left: the end card, where its credits had to be awaited, the sound and the clips."""
+        if self.awaits_credits:
+            owed = [drawn.credit for drawn in map(result, self.drawn) if drawn.credit]
+            self._add_cards(end_cards(self._plan, owed, *self._size))
+            self._speak()
         # Before the clips: it is then done while they are encoded, and the join has only to copy.
-        self.sound = master_sound.submit(run, [*map(later, self.narrated)], [*map(later, self.captioned)], frame)
-        chosen = encoder.choose(settings).name
-        self.clips = [
-            encode_clip.submit(label, run, move, later(drawn), later(captioned), frame, chosen)
-            for label, move, drawn, captioned in zip(labels, self.moves, self.drawn, self.captioned, strict=True)
+        self.sound = master_sound.submit(
+            self._run, [*map(later, self.narrated)], [*map(later, self.captioned)], self._frame
+        )
+        self._encode()
+
+    def _add_cards(self, cards: tuple[Card, ...]) -> None:
+        for card in cards:
+            self.cards.append(draw_picture.submit(card.label, self._run, Wish(scene=1, brief=card.brief), None))
+            self._shown.append(self.cards[-1])
+            self._labels.append(card.label)
+            self._scenes.append(card.scene)
+            self.moves.append(card.move)
+
+    def _speak(self) -> None:
+        """Submit narration and captions of the scenes that have none yet."""
+        plan, new = self._plan, range(len(self.narrated), len(self._scenes))
+        self.narrated += [
+            speak_narration.submit(self._labels[n], self._run, self._scenes[n], plan.language, self._voices)
+            for n in new
         ]
+        self.captioned += [
+            set_captions.submit(self._labels[n], self._scenes[n], later(self.narrated[n]), plan.captions, self._frame)
+            for n in new
+        ]
+
+    def _encode(self) -> None:
+        """Submit the clips of the scenes that have none yet."""
+        self.clips += [
+            encode_clip.submit(
+                self._labels[n], self._run, self.moves[n], later(self._shown[n]), later(self.captioned[n]),
+                self._frame, self._encoder,
+            )
+            for n in range(len(self.clips), len(self._scenes))
+        ]  # fmt: skip

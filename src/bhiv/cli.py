@@ -30,6 +30,8 @@ _PLAN_OPTIONS = (
     click.option("--quality", type=click.Choice(["draft", "standard", "high"]), help="draft: half the size, fast."),
     click.option("--captions", type=click.Choice(["karaoke", "phrase", "off"]), help="What is burned in."),
     click.option("--style", metavar="NAME", help="Palette of the pictures, such as dawn, night or lotus."),
+    click.option("--title-card/--no-title-card", default=None, help="A silent card with the title at the beginning."),
+    click.option("--end-card", type=click.Choice(["auto", "always", "never"]), help="auto: when there are credits."),
 )
 
 

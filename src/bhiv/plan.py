@@ -25,6 +25,7 @@ _VOICE = r"^[a-z0-9_-]{1,32}(:[A-Za-z0-9_./+-]{1,64})?$"
 
 Quality = Literal["draft", "standard", "high"]
 Captions = Literal["karaoke", "phrase", "off"]
+EndCard = Literal["auto", "always", "never"]
 Camera = Literal["auto", "still", "zoom_in", "zoom_out", "pan_left", "pan_right", "pan_up", "pan_down"]
 Style = Literal["auto", "dawn", "dusk", "night", "ocean", "forest", "ember", "lotus", "slate"]
 
@@ -113,6 +114,8 @@ class RenderPlan(Contract):
     quality: Quality = "standard"
     captions: Captions = Field("karaoke", description="What is burned in; the soft track is always there.")
     style: Style = Field("auto", description="Palette of the offline pictures.")
+    title_card: bool = Field(False, description="Whether a silent card with the title stands before the first scene.")
+    end_card: EndCard = Field("auto", description="Card behind the last scene; auto: when photographs have credits.")
     scenes: tuple[Scene, ...] = Field(min_length=1, max_length=10_000)
     uploader_id: Text = Field("local", min_length=1, max_length=200)
     callback_url: str | None = Field(

@@ -70,7 +70,7 @@ class Captioned(Contract):
     frames: Frames
 
 
-PICTURE = Step("picture", 2, "images", Drawn)
+PICTURE = Step("picture", 3, "images", Drawn)
 NARRATION = Step("narration", 1, "audio", Narrated)
 CAPTIONS = Step("captions", 1, "clips", Captioned)
 GATE = Step("gate", 2, "videos", gate.Verdict)
@@ -281,9 +281,9 @@ def check_video(workplace: Workplace, video: join.Video, expected: gate.Expected
 def programme_of(
     plan: RenderPlan, captioned: Sequence[Captioned], clips: Sequence[clip.Clip], mastered: sound.Mastered
 ) -> join.Programme:
-    """Return what the join makes of a plan's scenes, given in order."""
+    """Return what the join makes of a plan's scenes, given in order, with the cards around them."""
     shots = timeline.lay_out(made.frames for made in captioned)
-    rows = zip(clips, captioned, shots, _chapters(plan), strict=True)
+    rows = zip(clips, captioned, shots, _chapters(plan, len(clips)), strict=True)
     parts = tuple(
         join.Part(clip=made.video, cues=shown.cues, shot=shot, title=title) for made, shown, shot, title in rows
     )
@@ -317,11 +317,16 @@ def expected_of(programme: join.Programme, frame: Frame, moves: Sequence[Camera]
     )
 
 
-def _chapters(plan: RenderPlan) -> list[str]:
-    """Return the name of the chapter that begins with each scene, empty for none.
+def _chapters(plan: RenderPlan, count: int) -> list[str]:
+    """Return the name of the chapter that begins with each of `count` scenes and cards, empty for none.
 
-    Headings make chapters; where there are none, every scene is one, named by its first words.
+    Headings make chapters; where there are none, every scene is one, named by its first words. A title card begins the
+    first scene's chapter, and an end card ends the last.
     """
     if any(scene.title for scene in plan.scenes):
-        return [scene.title or ("" if number else plan.title) for number, scene in enumerate(plan.scenes)]
-    return [opening(scene.narration) or plan.title for scene in plan.scenes]
+        names = [scene.title or ("" if number else plan.title) for number, scene in enumerate(plan.scenes)]
+    else:
+        names = [opening(scene.narration) or plan.title for scene in plan.scenes]
+    if plan.title_card:
+        names[1:1] = [""]
+    return [*names, *[""] * (count - len(names))]

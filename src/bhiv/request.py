@@ -20,7 +20,19 @@ from bhiv.errors import (
     StorageUnavailable,
 )
 from bhiv.languages import check_language, detect_language
-from bhiv.plan import CALLBACK, Captions, Contract, Quality, RenderPlan, Scene, Style, Text, check_plan, refusal
+from bhiv.plan import (
+    CALLBACK,
+    Captions,
+    Contract,
+    EndCard,
+    Quality,
+    RenderPlan,
+    Scene,
+    Style,
+    Text,
+    check_plan,
+    refusal,
+)
 from bhiv.record import StoryboardSource
 from bhiv.script import parse_script
 from bhiv.settings import Settings
@@ -30,7 +42,10 @@ from bhiv.speech.pauses import without_pauses
 from bhiv.storyboard import make_scenes, opening
 
 #: What can be said beside a script.
-OPTIONS = ("title", "language", "voice", "size", "fps", "quality", "captions", "style", "uploader_id", "callback_url")
+OPTIONS = (
+    "title", "language", "voice", "size", "fps", "quality", "captions", "style", "title_card", "end_card",
+    "uploader_id", "callback_url",
+)  # fmt: skip
 #: Where pictures of the user's own may be.
 _PICTURES = ("images/", "tmp/")
 _ID = r"^[0-9a-f]{24}$"
@@ -72,6 +87,8 @@ class RenderRequest(Contract):
     fps: int | None = Field(None, title="Frames a second", description="24 to 60.")
     captions: Captions | None = Field(None, description="What is burned in.")
     style: Style | None = Field(None, description="Palette of the pictures.")
+    title_card: bool | None = Field(None, description="A silent card with the title before the first scene.")
+    end_card: EndCard | None = Field(None, description="Card behind the last scene; auto: when there are credits.")
     uploader_id: Text | None = Field(None, title="Uploader", max_length=200)
     callback_url: str | None = Field(
         None, title="Callback", max_length=2_000, pattern=CALLBACK, description="Told of the job's end."
