@@ -51,7 +51,7 @@ def look(
         if not inside or inside[0] != scene.start:
             began = f"{inside[0] / fps:.2f} s" if inside else "no time"
             raise GateRejected(f"a scene's first key picture is at {began} instead of {scene.start / fps:.2f} s")
-        chosen.append((scene, sorted({*inside[::2], inside[-1]})))
+        chosen.append((scene, sorted({*inside[::3], inside[-1]})))
     wanted = [key for _, some in chosen for key in some]
     if len(wanted) > _MOST_CHOSEN:
         chosen = [(scene, _between(keys, scene.start, end)) for (scene, _), end in zip(chosen, ends, strict=True)]
