@@ -3,21 +3,25 @@
 from typing import Any, Self
 
 from prefect import flow
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from bhiv.attempt import attempted
-from bhiv.photos import Collection, credits_of, wish_pictures
+from bhiv.cache import Made
+from bhiv.cards import Card, awaits_credits, end_cards, title_cards
+from bhiv.photos import Collection, Wish, credits_of, wish_pictures
 from bhiv.pictures import brief_scenes
-from bhiv.plan import RenderPlan
-from bhiv.production import CaptionLook, Frame, expected_of, programme_of
+from bhiv.plan import Camera, RenderPlan, Scene
+from bhiv.production import Captioned, CaptionLook, Drawn, Frame, Narrated, expected_of, programme_of
 from bhiv.progress import Progress
 from bhiv.record import Summary
 from bhiv.request import RenderRequest
 from bhiv.settings import Settings, load_settings
 from bhiv.speech import choose_voices
-from bhiv.video import camera
-from bhiv.video.staging import Staging, stage_scenes
+from bhiv.video import camera, encoder
+from bhiv.video.clip import Clip
+from bhiv.video.staging import stage_scene
 from flows.run_settings import identified, is_deployed, settings_of_run, was_cancelled
 from flows.watch import Watch, later, result, show_storyboard
 from tasks.check_video import check_video
@@ -71,8 +75,13 @@ def _run(request: RenderRequest, settings: Settings) -> Summary:
 
         frame = Frame.of(plan)
         scenes = _Scenes(plan, frame, run, settings)
+        pictures: list[PrefectFuture[Made[Any]]] = [*scenes.found, *scenes.drawn]
+        if scenes.awaits_credits:
+            watch.collect(images=pictures)
+            pictures = []
+        scenes.finish()
         watch.collect(
-            images=[*scenes.found, *scenes.drawn],
+            images=[*pictures, *scenes.cards],
             tts=scenes.narrated,
             subtitles=scenes.captioned,
             render=scenes.clips,
@@ -82,7 +91,7 @@ def _run(request: RenderRequest, settings: Settings) -> Summary:
             plan, [*map(result, scenes.captioned)], [*map(result, scenes.clips)], result(scenes.sound)
         )
         video = join_video.submit(run, programme)
-        verdict = check_video.submit(later(video), expected_of(programme, frame))
+        verdict = check_video.submit(later(video), expected_of(programme, frame, scenes.moves))
         watch.collect(stitch=[video, verdict])
         begun = attempt.made_by(board.source).begun
         credits_ = credits_of((drawn.source, drawn.credit) for drawn in map(result, scenes.drawn))
@@ -98,31 +107,77 @@ class _Scenes:
     """The tasks of all scenes, submitted step by step: what a task waits for has then been started before it."""
 
     def __init__(self, plan: RenderPlan, frame: Frame, run: str, settings: Settings) -> None:
-        voices = choose_voices(plan.voice, plan.language, settings)
-        briefs = brief_scenes(plan, *camera.picture_size(frame.width, frame.height))
-        labels = [f"{number} of {len(plan.scenes)}" for number in range(1, len(plan.scenes) + 1)]
-        wishes = wish_pictures(plan, briefs)
-        searched = Collection.of(settings).searched_first and any(wish.queries for wish in wishes)
+        self._plan, self._frame, self._run = plan, frame, run
+        self._voices = choose_voices(plan.voice, plan.language, settings)
+        self._encoder = encoder.choose(settings).name
+        self._size = camera.picture_size(frame.width, frame.height)
+        collection = Collection.of(settings)
+        wishes = wish_pictures(plan, brief_scenes(plan, *self._size))
+        searched = collection.searched_first and any(wish.queries for wish in wishes)
+        self.awaits_credits = awaits_credits(plan, wishes, collection)
         self.found = [find_photos.submit(wishes)] if searched else []
         found = later(self.found[0]) if self.found else None
+        labels = [f"{number} of {len(plan.scenes)}" for number in range(1, len(plan.scenes) + 1)]
         self.drawn = [draw_picture.submit(label, run, wish, found) for label, wish in zip(labels, wishes, strict=True)]
-        self.narrated = [
-            speak_narration.submit(label, run, scene, plan.language, voices)
-            for label, scene in zip(labels, plan.scenes, strict=True)
-        ]
-        self.captioned = [
-            set_captions.submit(label, scene, later(narrated), CaptionLook.of(plan), frame)
-            for label, scene, narrated in zip(labels, plan.scenes, self.narrated, strict=True)
-        ]
+        # Of all that is shown, in order, cards too; `drawn` are the plan's own scenes only.
+        self._labels, self._scenes, self.moves = list[str](), list[Scene](), list[Camera]()
+        self._shown, self.cards = list[PrefectFuture[Made[Drawn]]](), list[PrefectFuture[Made[Drawn]]]()
+        self._add_cards(title_cards(plan, *self._size))
+        self._labels += labels
+        self._scenes += plan.scenes
+        self._shown += self.drawn
+        # Numbered without cards, so that one more changes no other scene.
+        self.moves += [camera.choose(scene.camera, number) for number, scene in enumerate(plan.scenes)]
+        self.narrated = list[PrefectFuture[Made[Narrated]]]()
+        self.captioned = list[PrefectFuture[Made[Captioned]]]()
+        self.clips = list[PrefectFuture[Made[Clip]]]()
+        if not self.awaits_credits:
+            self._add_cards(end_cards(plan, (), *self._size))
+        self._speak()
+        if self.awaits_credits:
+            self._encode()
+
+    def finish(self) -> None:
+        """Submit what is left: the end card, where its credits had to be awaited, the sound and the clips."""
+        if self.awaits_credits:
+            owed = [drawn.credit for drawn in map(result, self.drawn) if drawn.credit]
+            self._add_cards(end_cards(self._plan, owed, *self._size))
+            self._speak()
         # Before the clips: it is then done while they are encoded, and the join has only to copy.
-        self.sound = master_sound.submit(run, [*map(later, self.narrated)], [*map(later, self.captioned)], frame)
-        self.clips = []
-        for number, (label, staging) in enumerate(zip(labels, stage_scenes(plan), strict=True)):
-            drawn = [later(self.drawn[at]) for at in _with_before(number, staging)]
-            captioned = [later(self.captioned[at]) for at in _with_before(number, staging)]
-            self.clips.append(encode_clip.submit(label, run, staging, drawn, captioned, frame))
+        self.sound = master_sound.submit(
+            self._run, [*map(later, self.narrated)], [*map(later, self.captioned)], self._frame
+        )
+        self._encode()
 
+    def _add_cards(self, cards: tuple[Card, ...]) -> None:
+        for card in cards:
+            self.cards.append(draw_picture.submit(card.label, self._run, Wish(scene=1, brief=card.brief), None))
+            self._shown.append(self.cards[-1])
+            self._labels.append(card.label)
+            self._scenes.append(card.scene)
+            self.moves.append(card.move)
 
-def _with_before(number: int, staging: Staging) -> list[int]:
-    """Return a scene's number and, where it begins over the scene before, that one's."""
-    return [number, number - 1] if staging.before else [number]
+    def _speak(self) -> None:
+        """Submit narration and captions of the scenes that have none yet."""
+        plan, new = self._plan, range(len(self.narrated), len(self._scenes))
+        self.narrated += [
+            speak_narration.submit(self._labels[n], self._run, self._scenes[n], plan.language, self._voices)
+            for n in new
+        ]
+        self.captioned += [
+            set_captions.submit(
+                self._labels[n], self._scenes[n], later(self.narrated[n]), CaptionLook.of(plan), self._frame
+            )
+            for n in new
+        ]
+
+    def _encode(self) -> None:
+        """Submit the clips of the scenes that have none yet."""
+        for number in range(len(self.clips), len(self._scenes)):
+            staging = stage_scene(self._scenes, self.moves, number, self._plan.transition)
+            # Its own and, where it begins over the scene before, that one's.
+            seen = [number, number - 1] if staging.before else [number]
+            drawn, captioned = [later(self._shown[at]) for at in seen], [later(self.captioned[at]) for at in seen]
+            label = self._labels[number]
+            clip = encode_clip.submit(label, self._run, staging, drawn, captioned, self._frame, self._encoder)
+            self.clips.append(clip)

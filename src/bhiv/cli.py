@@ -34,6 +34,8 @@ _PLAN_OPTIONS = (
     ),
     click.option("--style", metavar="NAME", help="Palette of the pictures, such as dawn, night or lotus."),
     click.option("--transition", metavar="NAME", help="How scenes begin: auto, cut, crossfade, dip or slide."),
+    click.option("--title-card/--no-title-card", default=None, help="A silent card with the title at the beginning."),
+    click.option("--end-card", type=click.Choice(["auto", "always", "never"]), help="auto: when there are credits."),
 )
 
 

@@ -27,6 +27,7 @@ def examine(settings: Settings) -> list[Finding]:
     """Look at everything that a render needs; nothing is changed."""
     return [
         _look("ffmpeg", _ffmpeg),
+        _look("encoder", lambda: _encoder(settings)),
         _voices(settings),
         _look("font", _font),
         *_folders(settings),
@@ -53,6 +54,15 @@ def _ffmpeg() -> str:
         if lacking := [name for name in needed if name not in listed]:
             raise BhivError(f"{ffmpeg.executable()} lacks {', '.join(lacking)}")
     return f"{banner} with libx264"
+
+
+def _encoder(settings: Settings) -> str:
+    from bhiv.video import encoder
+
+    if settings.hardware_encoder == "off":
+        return f"{encoder.X264}; graphics hardware is not looked for (BHIV_HARDWARE_ENCODER is off)"
+    chosen = encoder.choose(settings, keep=False)
+    return "; ".join([chosen.name, *(f"not {name}: {reason}" for name, reason in chosen.refused.items())])
 
 
 def _voices(settings: Settings) -> Finding:

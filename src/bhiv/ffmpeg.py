@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from bhiv import process
 from bhiv.errors import RunFailed
@@ -17,9 +18,11 @@ from bhiv.settings import inherited_environment
 VERSION = f"imageio-ffmpeg {version('imageio-ffmpeg')}"
 
 _STREAM = re.compile(r"^\s*Stream #0:\d+.*?: (Video|Audio|Subtitle): (.*)$", re.MULTILINE)
+_CHAPTER = re.compile(r"^\s*Chapter #0:\d+: start (\d+\.\d+)", re.MULTILINE)
 # The data stream that holds chapter names is left out.
 _ORDER = ("Video", "Audio", "Subtitle")
 _KINDS = ("-map", "0:v?", "-map", "0:a?", "-map", "0:s?")
+_KEY_FLAG = 1
 _INTEGRATED = re.compile(r"\bI:\s+(-?\d+\.\d+|-inf) LUFS")
 _TRUE_PEAK = re.compile(r"\bPeak:\s+(-?\d+\.\d+|-inf) dBFS")
 
@@ -42,6 +45,18 @@ def command(*arguments: str) -> list[str]:
     return [executable(), "-hide_banner", "-nostats", "-nostdin", "-y", *arguments]
 
 
+class Packet(NamedTuple):
+    """One packet; times in units of its stream's `time_base`."""
+
+    decoded: int
+    shown: int
+    duration: int
+    #: Bytes.
+    size: int
+    #: Whether decoding can begin with it.
+    key: bool
+
+
 @dataclass
 class Stream:
     """One stream of a file, from its packets: exact, where a container's header may round or lie."""
@@ -50,10 +65,23 @@ class Stream:
     #: ffmpeg's line about the stream: codec, profile, pixel format, colour.
     description: str
     time_base: Fraction = Fraction(0)
-    packets: int = 0
-    #: Presentation start and end in units of `time_base`; None when there are no packets.
-    start: int | None = None
-    end: int | None = None
+    #: In the order of the file.
+    all: list[Packet] = field(default_factory=list)
+
+    @property
+    def packets(self) -> int:
+        """How many there are."""
+        return len(self.all)
+
+    @property
+    def start(self) -> int | None:
+        """When the first is shown, in units of `time_base`; None when there are none."""
+        return min((packet.shown for packet in self.all), default=None)
+
+    @property
+    def end(self) -> int | None:
+        """When the last has been shown, in units of `time_base`; None when there are none."""
+        return max((packet.shown + packet.duration for packet in self.all), default=None)
 
     @property
     def duration_seconds(self) -> Fraction:
@@ -66,6 +94,8 @@ class Streams:
     """What a media file holds."""
 
     all: list[Stream] = field(default_factory=list)
+    #: Where the chapters begin, in seconds.
+    chapters: tuple[Fraction, ...] = ()
 
     def of_kind(self, kind: str) -> list[Stream]:
         """Return the streams that are `Video`, `Audio` or `Subtitle`."""
@@ -87,16 +117,15 @@ def inspect(path: Path) -> Streams:
             number, base = line.removeprefix("#tb ").split(": ")
             streams[int(number)].time_base = Fraction(base)
         elif not line.startswith("#"):
-            _count(streams, line)
-    return Streams(streams)
+            streams[int(line[: line.index(",")])].all.append(_packet(line))
+    return Streams(streams, tuple(map(Fraction, _CHAPTER.findall(head))))
 
 
-def _count(streams: list[Stream], line: str) -> None:
-    number, _decoded, shown, duration, *_ = (part.strip() for part in line.split(","))
-    stream, start = streams[int(number)], int(shown)
-    stream.packets += 1
-    stream.start = start if stream.start is None else min(stream.start, start)
-    stream.end = max(stream.end or 0, start + int(duration))
+def _packet(line: str) -> Packet:
+    _number, decoded, shown, duration, size, _sum, *more = (part.strip() for part in line.split(","))
+    # The flags stand there when they are others than those of a plain key packet.
+    flags = next((int(part.removeprefix("F="), base=0) for part in more if part.startswith("F=")), _KEY_FLAG)
+    return Packet(int(decoded), int(shown), int(duration), int(size), bool(flags & _KEY_FLAG))
 
 
 @dataclass(frozen=True)

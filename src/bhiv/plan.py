@@ -26,6 +26,7 @@ _VOICE = r"^[a-z0-9_-]{1,32}(:[A-Za-z0-9_./+-]{1,64})?$"
 Quality = Literal["draft", "standard", "high"]
 Captions = Literal["karaoke", "phrase", "pop", "off"]
 CaptionPosition = Literal["auto", "bottom", "middle", "top"]
+EndCard = Literal["auto", "always", "never"]
 Camera = Literal["auto", "still", "zoom_in", "zoom_out", "pan_left", "pan_right", "pan_up", "pan_down"]
 Transition = Literal["auto", "cut", "crossfade", "dip", "slide"]
 Style = Literal["auto", "dawn", "dusk", "night", "ocean", "forest", "ember", "lotus", "slate"]
@@ -129,6 +130,8 @@ class RenderPlan(Contract):
     transition: Transition = Field(
         "auto", description="How scenes begin: auto crossfades, and dips to black before a chapter."
     )
+    title_card: bool = Field(False, description="Whether a silent card with the title stands before the first scene.")
+    end_card: EndCard = Field("auto", description="Card behind the last scene; auto: when photographs have credits.")
     scenes: tuple[Scene, ...] = Field(min_length=1, max_length=10_000)
     uploader_id: Text = Field("local", min_length=1, max_length=200)
     callback_url: str | None = Field(

@@ -13,10 +13,11 @@ from bhiv import captions, ffmpeg, fonts, pictures, timeline
 from bhiv.bucket import Artifact
 from bhiv.cache import Made, Step, find, recall
 from bhiv.captions import Cue
+from bhiv.errors import ToolFailed
 from bhiv.photos import Collection, Credit, Wish, procure
 from bhiv.photos.offers import Offer
 from bhiv.pictures import Brief
-from bhiv.plan import CaptionPosition, Captions, Contract, Frames, Quality, RenderPlan, Samples, Scene
+from bhiv.plan import Camera, CaptionPosition, Captions, Contract, Frames, Quality, RenderPlan, Samples, Scene
 from bhiv.settings import Settings
 from bhiv.speech import Spoken, Voice, narrate, read_narration
 from bhiv.speech.engine import EMBEDDED
@@ -24,7 +25,7 @@ from bhiv.speech.lexicon import NO_WORDS, Lexicon, read_lexicon
 from bhiv.speech.narration import Sentence, embedded
 from bhiv.speech.utterance import Utterance
 from bhiv.storyboard import opening
-from bhiv.video import clip, gate, join, overlay, sound, transitions
+from bhiv.video import clip, encoder, gate, join, overlay, sound, transitions
 from bhiv.video.camera import Still
 from bhiv.video.overlay import CaptionLayer
 from bhiv.video.staging import Movement, Staging
@@ -85,10 +86,10 @@ class Captioned(Contract):
     frames: Frames
 
 
-PICTURE = Step("picture", 2, "images", Drawn)
+PICTURE = Step("picture", 3, "images", Drawn)
 NARRATION = Step("narration", 1, "audio", Narrated)
 CAPTIONS = Step("captions", 2, "clips", Captioned)
-GATE = Step("gate", 1, "videos", gate.Verdict)
+GATE = Step("gate", 2, "videos", gate.Verdict)
 
 #: Part of the cache key of every narration by the embedded voice.
 _ESPEAK = f"espeakng-loader {version('espeakng-loader')}"
@@ -218,31 +219,44 @@ def make_clip(
     drawn: Sequence[Drawn],
     captioned: Sequence[Captioned],
     frame: Frame,
+    encoder_name: str = encoder.X264,
 ) -> Made[clip.Clip]:
-    """Encode a scene's pictures, captions burned in.
+    """Encode a scene's pictures, captions burned in, by an encoder that `encoder.choose` gave.
 
     `drawn` and `captioned` are the scene's and then, where it begins with a transition, those of the scene before.
     """
-    own, spec = captioned[0], clip_spec(staging, drawn, captioned, frame)
+    spec = clip_spec(staging, drawn, captioned, frame, encoder_name)
     key = clip.STEP.key(spec)
 
     def make() -> clip.Clip:
         seen = [workplace.bucket.fetch(one.image) for one in drawn[: 2 if spec.entry else 1]]
         with workplace.folder(run, "clip") as folder:
-            file = clip.encode(spec, seen, folder, workplace.stall_seconds)
-            return clip.Clip(video=workplace.bucket.put_file(f"{key}.mp4", file, "video/mp4"), frames=own.frames)
+            try:
+                file = clip.encode(spec, seen, folder, workplace.stall_seconds, encoder=encoder.named(encoder_name))
+            except ToolFailed as error:
+                encoder.distrust(workplace.runs.parent, encoder_name, str(error))
+                raise
+            stored = workplace.bucket.put_file(f"{key}.mp4", file, "video/mp4")
+            return clip.Clip(video=stored, frames=spec.still.frames)
 
     return recall(workplace.bucket, clip.STEP, key, make)
 
 
-def clip_spec(staging: Staging, drawn: Sequence[Drawn], captioned: Sequence[Captioned], frame: Frame) -> clip.ClipSpec:
+def clip_spec(
+    staging: Staging,
+    drawn: Sequence[Drawn],
+    captioned: Sequence[Captioned],
+    frame: Frame,
+    encoder_name: str = encoder.X264,
+) -> clip.ClipSpec:
     """Return what decides the clip that `make_clip` makes of the same."""
+    arguments = encoder.named(encoder_name).arguments(frame.quality, frame.fps)
     own = captioned[0]
     return clip.ClipSpec(
         still=_still(staging.movement, drawn[0], own),
         entry=_entry(staging, drawn, captioned, frame),
         captions=own.layer,
-        encoder=" ".join([ffmpeg.VERSION, *clip.encoder_arguments(frame.quality, frame.fps)]),
+        encoder=" ".join([ffmpeg.VERSION, *arguments]),
         **frame.model_dump(),
     )
 
@@ -313,31 +327,52 @@ def check_video(workplace: Workplace, video: join.Video, expected: gate.Expected
 def programme_of(
     plan: RenderPlan, captioned: Sequence[Captioned], clips: Sequence[clip.Clip], mastered: sound.Mastered
 ) -> join.Programme:
-    """Return what the join makes of a plan's scenes, given in order."""
+    """Return what the join makes of a plan's scenes, given in order, with the cards around them."""
     shots = timeline.lay_out(made.frames for made in captioned)
-    rows = zip(clips, captioned, shots, _chapters(plan), strict=True)
+    rows = zip(clips, captioned, shots, _chapters(plan, len(clips)), strict=True)
     parts = tuple(
         join.Part(clip=made.video, cues=shown.cues, shot=shot, title=title) for made, shown, shot, title in rows
     )
     return join.Programme(parts=parts, sound=mastered.sound, fps=plan.fps, language=plan.language, title=plan.title)
 
 
-def expected_of(programme: join.Programme, frame: Frame) -> gate.Expected:
-    """Return what the finished file must be."""
+def expected_of(programme: join.Programme, frame: Frame, moves: Sequence[Camera] = ()) -> gate.Expected:
+    """Return what the finished file must be; `moves` are the scenes' camera moves, of which none may stand still."""
+    cues = programme.cues
+    moving = [move != "still" for move in moves] or [False] * len(programme.parts)
+    # A cue's words are on the scene's time; its own start is on the programme's.
+    words = (
+        (Samples(word.start + cue.start - first), Samples(word.end + cue.start - first))
+        for cue in cues
+        for first in [cue.lines[0][0].start]
+        for line in cue.lines
+        for word in line
+    )
     return gate.Expected(
         width=frame.width,
         height=frame.height,
         fps=frame.fps,
         frames=programme.frames,
-        spoken=bool(programme.cues),
+        spoken=bool(cues),
+        scenes=tuple(
+            gate.Shown(start=part.shot.start, moves=moves) for part, moves in zip(programme.parts, moving, strict=True)
+        ),
+        speech=gate.stretches(words),
+        captions=len(cues),
+        chapters=tuple(part.shot.start for part in programme.parts if part.title),
     )
 
 
-def _chapters(plan: RenderPlan) -> list[str]:
-    """Return the name of the chapter that begins with each scene, empty for none.
+def _chapters(plan: RenderPlan, count: int) -> list[str]:
+    """Return the name of the chapter that begins with each of `count` scenes and cards, empty for none.
 
-    Headings make chapters; where there are none, every scene is one, named by its first words.
+    Headings make chapters; where there are none, every scene is one, named by its first words. A title card begins the
+    first scene's chapter, and an end card ends the last.
     """
     if any(scene.title for scene in plan.scenes):
-        return [scene.title or ("" if number else plan.title) for number, scene in enumerate(plan.scenes)]
-    return [opening(scene.narration) or plan.title for scene in plan.scenes]
+        names = [scene.title or ("" if number else plan.title) for number, scene in enumerate(plan.scenes)]
+    else:
+        names = [opening(scene.narration) or plan.title for scene in plan.scenes]
+    if plan.title_card:
+        names[1:1] = [""]
+    return [*names, *[""] * (count - len(names))]

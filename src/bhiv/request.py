@@ -25,6 +25,7 @@ from bhiv.plan import (
     CaptionPosition,
     Captions,
     Contract,
+    EndCard,
     Quality,
     RenderPlan,
     Scene,
@@ -45,7 +46,7 @@ from bhiv.storyboard import make_scenes, opening
 #: What can be said beside a script.
 OPTIONS = (
     *("title", "language", "voice", "size", "fps", "quality", "captions", "caption_position", "style", "transition"),
-    *("uploader_id", "callback_url"),
+    *("title_card", "end_card", "uploader_id", "callback_url"),
 )
 #: Where pictures of the user's own may be.
 _PICTURES = ("images/", "tmp/")
@@ -90,6 +91,8 @@ class RenderRequest(Contract):
     caption_position: CaptionPosition | None = Field(None, description="Where captions are; auto: at the bottom.")
     style: Style | None = Field(None, description="Palette of the pictures.")
     transition: Transition | None = Field(None, description="How scenes begin.")
+    title_card: bool | None = Field(None, description="A silent card with the title before the first scene.")
+    end_card: EndCard | None = Field(None, description="Card behind the last scene; auto: when there are credits.")
     uploader_id: Text | None = Field(None, title="Uploader", max_length=200)
     callback_url: str | None = Field(
         None, title="Callback", max_length=2_000, pattern=CALLBACK, description="Told of the job's end."

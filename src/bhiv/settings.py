@@ -88,6 +88,9 @@ class Settings(BaseSettings):
         le=256,
         description="How many scenes are encoded at once; the number of cores.",
     )
+    hardware_encoder: Literal["off", "auto"] = Field(
+        "off", description="`auto` encodes on graphics hardware where a trial has proved it: faster, in larger files."
+    )
     font_dirs: Annotated[tuple[Path, ...] | None, NoDecode] = Field(
         None, description="Folders of fonts for scripts that FiraGO lacks, /a,/b; none: where the system keeps them."
     )

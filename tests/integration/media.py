@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from bhiv import captions, ffmpeg, process, timeline
 from bhiv.bucket import Artifact
 from bhiv.captions import Cue
-from bhiv.plan import SAMPLE_RATE, Camera, Captions, Frames, Samples
+from bhiv.plan import SAMPLE_RATE, Camera, Captions, Frames, Quality, Samples
+from bhiv.production import Frame, expected_of
 from bhiv.speech.words import Word
 from bhiv.video import camera, sound
 from bhiv.video.camera import Still
 from bhiv.video.clip import ClipSpec, encode
+from bhiv.video.gate import Expected
 from bhiv.video.join import Part, Programme, join
 from bhiv.video.overlay import CaptionLayer, make_layer
 
@@ -50,6 +52,8 @@ def write_voice(path: Path, samples: int, loudness: float = 0.2) -> Path:
 def words(text: str, samples: int) -> list[Word]:
     """The words of a text, evenly spread over a sound."""
     tokens = text.split()
+    if not tokens:
+        return []
     step = samples // len(tokens)
     return [
         Word(text=token, start=Samples(number * step), end=Samples((number + 1) * step - 400), sentence=0)
@@ -62,18 +66,41 @@ def layer_of(cues: tuple[Cue, ...], style: Captions) -> CaptionLayer | None:
     return make_layer(cues, style, position="auto", language="en", offset=timeline.LEAD)
 
 
-def programme(folder: Path, texts: list[str], fps: int = FPS, style: Captions = "karaoke") -> Programme:
-    """Encode a clip for each text, write its voice, and return the programme; files are `clip-N.mp4`, `voice-N.wav`."""
-    lengths = [Samples(7_001 * len(text.split()) + 313 * number) for number, text in enumerate(texts)]
+def programme(
+    folder: Path,
+    texts: list[str],
+    fps: int = FPS,
+    style: Captions = "karaoke",
+    *,
+    quality: Quality = "standard",
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+    moves: Sequence[Camera] = (),
+    least_seconds: float | None = None,
+) -> Programme:
+    """Encode a clip for each text, write its voice, and return the programme; files are `clip-N.mp4`, `voice-N.wav`.
+
+    A text without words has a silent scene. `moves` are the scenes' own, zoom_in where there are none.
+    """
+    lengths = [Samples(7_001 * len(text.split()) + 313 * number if text else 0) for number, text in enumerate(texts)]
     cues = [captions.make_cues(words(text, length), 42) for text, length in zip(texts, lengths, strict=True)]
-    frames = [timeline.scene_frames(length, None, fps) for length in lengths]
+    frames = [timeline.scene_frames(length, least_seconds, fps) for length in lengths]
     shots = timeline.lay_out(frames)
     parts = []
     for number, (text, length, cue, shot) in enumerate(zip(texts, lengths, cues, shots, strict=True)):
         write_voice(folder / f"voice-{number}.wav", length)
-        write_clip(folder, f"clip-{number}.mp4", shot.frames, layer_of(cue, style), fps=fps, shade=60 + 20 * number)
-        parts.append(Part(clip=SOMEWHERE, shot=shot, cues=cue, title=text[:12].strip()))
+        move = moves[number] if moves else "zoom_in"
+        write_clip(
+            folder, f"clip-{number}.mp4", shot.frames, layer_of(cue, style),
+            fps=fps, move=move, shade=60 + 20 * number, quality=quality, size=size,
+        )  # fmt: skip
+        parts.append(Part(clip=SOMEWHERE, shot=shot, cues=cue, title=text[:12].strip() or "Nothing"))
     return Programme(parts=tuple(parts), sound=SOMEWHERE, fps=fps, language="en", title="A programme")
+
+
+def expected(programme: Programme, moves: Sequence[Camera] = (), size: tuple[int, int] = (WIDTH, HEIGHT)) -> Expected:
+    """Return what the gate is told of a programme whose scenes have these moves, zoom_in by default."""
+    frame = Frame(width=size[0], height=size[1], fps=programme.fps, quality="standard")
+    return expected_of(programme, frame, moves or ["zoom_in"] * len(programme.parts))
 
 
 def join_all(folder: Path, programme: Programme, numbers: Sequence[int] | None = None) -> Path:
@@ -97,20 +124,22 @@ def write_clip(
     fps: int = FPS,
     move: Camera = "zoom_in",
     shade: int = 90,
+    quality: Quality = "standard",
+    size: tuple[int, int] = (WIDTH, HEIGHT),
 ) -> Path:
     """Encode a small clip."""
     work = folder / f"{name}.work"
     work.mkdir()
     spec = ClipSpec(
         still=Still(picture_sha256="", move=move, frames=Frames(frames)),
-        width=WIDTH,
-        height=HEIGHT,
+        width=size[0],
+        height=size[1],
         fps=fps,
-        quality="standard",
+        quality=quality,
         captions=layer,
         encoder="",
     )
-    picture = write_picture(work / "picture.png", shade=shade)
+    picture = write_picture(work / "picture.png", *size, shade=shade)
     return encode(spec, [picture], work, 60).rename(folder / name)
 
 

@@ -84,6 +84,22 @@ def test_captions_and_chapters_are_in_the_file(folder: Path) -> None:
     assert f"00:00:0{int(second)},{int(second * 1000) % 1000:03}" in srt
 
 
+@pytest.mark.parametrize("fps", [24, 29])
+def test_long_chapters_among_short_ones_begin_where_their_scenes_do(folder: Path, fps: int) -> None:
+    programme = media.programme(folder, TEXTS[:2], fps, least_seconds=5)
+    first, second = programme.parts
+    parts, at = [], 0
+    for number, title in enumerate(["One", "Two", "", "", "", "Three"]):
+        part = (first, second)[number % 2]
+        parts.append(part.model_copy(update={"shot": part.shot.model_copy(update={"start": at}), "title": title}))
+        at += part.shot.frames
+    programme = programme.model_copy(update={"parts": tuple(parts)})
+
+    chapters = ffmpeg.inspect(media.join_all(folder, programme, [number % 2 for number in range(6)])).chapters
+
+    assert list(map(float, chapters)) == pytest.approx([0, 5, 25], abs=0.001)
+
+
 def test_the_index_comes_first_and_a_second_join_gives_the_same_bytes(folder: Path) -> None:
     programme = media.programme(folder, TEXTS[:2])
 

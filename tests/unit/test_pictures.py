@@ -96,7 +96,9 @@ def without_text(brief: Brief) -> Brief:
 
 
 def test_the_package_offers_seven_names() -> None:
-    assert bhiv.pictures.__all__ == ["Brief", "brief_scenes", "compose", "contact_sheet", "draw", "draw_depths", "save"]
+    assert bhiv.pictures.__all__ == [
+        "Brief", "brief_end", "brief_scenes", "brief_title", "compose", "contact_sheet", "draw", "draw_depths", "save",
+    ]  # fmt: skip
 
 
 # What is drawn.

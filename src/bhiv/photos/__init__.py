@@ -1,7 +1,7 @@
 """Pictures from elsewhere: libraries of photographs, models that make pictures, and the user's own."""
 
 from bhiv.photos.collection import Collection
-from bhiv.photos.credits import Credit, Credits, credit_lines, credits_of
+from bhiv.photos.credits import Credit, Credits, card_lines, credit_lines, credits_of
 from bhiv.photos.procuring import Found, Procured, find_photos, procure
 from bhiv.photos.wishes import Wish, wish_pictures
 
@@ -12,6 +12,7 @@ __all__ = [
     "Found",
     "Procured",
     "Wish",
+    "card_lines",
     "credit_lines",
     "credits_of",
     "find_photos",

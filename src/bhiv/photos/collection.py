@@ -33,6 +33,11 @@ class Collection:
         return cls(tuple(one for _, one in built if one), settings.allowed_hosts, lacking)
 
     @property
+    def libraries(self) -> tuple[Library, ...]:
+        """The sources whose pictures are owed to somebody."""
+        return tuple(source for source in self.sources if not isinstance(source, OpenAIImages))
+
+    @property
     def searched_first(self) -> tuple[Library, ...]:
         """The libraries that are asked before any picture is made."""
         names = [isinstance(source, OpenAIImages) for source in self.sources]

@@ -1,13 +1,21 @@
 """Credits: whose picture a scene shows, and under which licence."""
 
 from collections.abc import Iterable, Sequence
+from textwrap import shorten
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from bhiv import fonts
+from bhiv.pictures.endcard import MOST_CREDITS
 from bhiv.plan import Contract
 
 _MOST_CHARACTERS = 200
+#: More lines stand in two columns, which have no room for titles.
+_MOST_TITLED = 4
+#: Of each part of a line on a card.
+_MOST_SHORT = 36
 
 
 class Credit(Contract):
@@ -51,6 +59,19 @@ def credit_lines(credits: Sequence[Credit]) -> list[str]:  # noqa: A002 - what t
     return list(dict.fromkeys(filter(None, map(_line, credits))))
 
 
+def card_lines(credits: Sequence[Credit], most: int = MOST_CREDITS) -> list[str]:  # noqa: A002 - what they are
+    """Return what an end card shows of the credits: at most `most` short lines, the last with how many it leaves out.
+
+    An address is its host only, and characters that no font draws are left out. Of many pictures only those are named
+    whose author is not.
+    """
+    lines = list(dict.fromkeys(filter(None, map(_short_line, credits))))
+    if len(lines) > _MOST_TITLED:
+        untitled = (credit.model_copy(update={"title": ""}) if credit.author else credit for credit in credits)
+        lines = list(dict.fromkeys(filter(None, map(_short_line, untitled))))
+    return lines if len(lines) <= most else [*lines[: most - 1], f"+ {len(lines) - most + 1} …"]
+
+
 def cleaned(text: object) -> str:
     """Return what a stranger calls something as one short line of printable characters; empty for what is no text."""
     words = " ".join(str(text).split()) if isinstance(text, str | int) else ""
@@ -62,6 +83,17 @@ def web_address(text: object) -> str:
     """Return an address on the web as it is, and nothing for anything else."""
     is_one = isinstance(text, str) and text.startswith(("https://", "http://")) and text.isprintable()
     return str(text) if is_one and len(str(text)) <= 2_000 and " " not in str(text) else ""
+
+
+def _short_line(credit: Credit) -> str:
+    host = (urlsplit(credit.source_url).hostname or "").removeprefix("www.")
+    parts = {"title": credit.title, "author": credit.author, "licence": credit.licence}
+    drawn = {name: shorten(_drawable(text), _MOST_SHORT, placeholder=" …") for name, text in parts.items()}
+    return _line(Credit(**drawn, source_url=host))
+
+
+def _drawable(text: str) -> str:
+    return "".join(character for character in text if fonts.family_of(character))
 
 
 def _line(credit: Credit) -> str:

@@ -109,22 +109,38 @@ class Brief(Contract):
 def brief_scenes(plan: RenderPlan, width: int, height: int) -> tuple[Brief, ...]:
     """Choose a picture of this size in pixels for every scene of the plan.
 
-    The first is the title, the last an end card when it says so. Nothing is shown that the scene's words don't say.
-    Neighbours differ in layout, or in motif where both are places. Scenes with an even index choose freely and those
-    between them choose something else, so a changed scene changes no briefs but its own and its neighbours',
-    unless it was the only one to name the lotus.
+    The first is the title, unless a card of its own shows it; the last an end card when it says so. Nothing is shown
+    that the scene's words don't say. Neighbours differ in layout, or in motif where both are places. Scenes with an
+    even index choose freely and those between them choose something else, so a changed scene changes no briefs but
+    its own and its neighbours', unless it was the only one to name the lotus.
     """
-    has_lotus = any("lotus" in named(text, "subject") for text in (plan.title, *map(_said, plan.scenes)))
+    has_lotus = _has_lotus(plan)
     told = [_offers(plan, scene, has_lotus, width, height) for scene in plan.scenes]
-    chosen = [_title(plan, has_lotus, width, height), *(offers[0] for offers in told[1:])]
+    title = brief_title(plan, width, height)
+    first = next((offer for offer in told[0] if not _alike(offer, title)), told[0][0]) if plan.title_card else title
+    chosen = [first, *(offers[0] for offers in told[1:])]
     for index in range(1, len(chosen), 2):
         neighbours = (chosen[index - 1], *chosen[index + 1 : index + 2])
         chosen[index] = next(
             (offer for offer in told[index] if not any(_alike(offer, other) for other in neighbours)), told[index][0]
         )
     if chosen[-1].layout == "end":  # a video ends in the colours that it began with
-        chosen[-1] = chosen[-1].model_copy(update={"palette": chosen[0].palette})
+        chosen[-1] = chosen[-1].model_copy(update={"palette": title.palette})
     return tuple(chosen)
+
+
+def brief_end(plan: RenderPlan, lines: Sequence[str], width: int, height: int) -> Brief:
+    """Return the picture of a card behind the last scene: the title once more, and lines of credits below it."""
+    return Brief(
+        layout="end",
+        palette=brief_title(plan, width, height).palette,
+        headline=plan.title,
+        items=_items(lines, icons=False),
+        language=plan.language,
+        seed=_seed(plan.title),
+        width=width,
+        height=height,
+    )
 
 
 def _alike(first: Brief, second: Brief) -> bool:
@@ -133,10 +149,11 @@ def _alike(first: Brief, second: Brief) -> bool:
     return first.layout == second.layout and first.layout not in _PLACES
 
 
-def _title(plan: RenderPlan, has_lotus: bool, width: int, height: int) -> Brief:
+def brief_title(plan: RenderPlan, width: int, height: int) -> Brief:
+    """Return the picture with the title, over what it and the first scene speak of."""
     opening = plan.scenes[0]
     about = f"{plan.title}\n{_said(opening)}"
-    motif: Motif = "bloom" if has_lotus else _motif(plan.title, False) or _motif(about, False)
+    motif: Motif = "bloom" if _has_lotus(plan) else _motif(plan.title, False) or _motif(about, False)
     return Brief(
         layout="title",
         palette=_palette(plan, plan.title, motif),
@@ -300,6 +317,10 @@ def _motif_named(name: str) -> Motif:
 
 def _has_temple(text: str) -> bool:
     return "temple" in named(text, "subject")
+
+
+def _has_lotus(plan: RenderPlan) -> bool:
+    return any("lotus" in named(text, "subject") for text in (plan.title, *map(_said, plan.scenes)))
 
 
 def _palette(plan: RenderPlan, text: str, motif: str) -> PaletteName:

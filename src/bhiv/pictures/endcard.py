@@ -8,12 +8,14 @@ from bhiv.pictures.palette import Palette, mix
 from bhiv.pictures.rosette import rosette_lines
 from bhiv.pictures.typography import Placed, write
 
+#: More have no room.
+MOST_CREDITS = 12
 #: More credits than this stand in two columns, where there is room beside each other.
 _ROWS = 4
 
 
 def endcard(brief: Brief, canvas: Canvas, palette: Palette) -> None:
-    """Draw the last word in the middle of a faint rosette; credits, at most eight lines, stand below a fine line."""
+    """Draw the last word in the middle of a faint rosette; credits, at most twelve lines, stand below a fine line."""
     slide(canvas, palette, brief.seed)
     unit, safe, middle = canvas.unit, canvas.safe, canvas.width / 2
     credits_ = _credits(brief, canvas)
@@ -43,18 +45,18 @@ def endcard(brief: Brief, canvas: Canvas, palette: Palette) -> None:
 
 
 def _credits(brief: Brief, canvas: Canvas) -> list[list[Block]]:
-    lines = [item.text for item in brief.items][:8]
+    lines = [item.text for item in brief.items][:MOST_CREDITS]
     if not lines:
         return []
     columns = 2 if len(lines) > _ROWS and not canvas.upright else 1
     share = -(-len(lines) // columns)
     wide = canvas.safe.width / columns - canvas.unit * (4 if columns > 1 else 0)
-    blocks = [
-        fit(
-            line, "regular", canvas.unit * 4.4, width=wide, height=canvas.unit * 5, max_lines=1, language=brief.language
-        )
-        for line in lines
-    ]
+
+    def fitted(line: str, size: float) -> Block:
+        return fit(line, "regular", size, width=wide, height=size * 1.1, max_lines=1, language=brief.language)
+
+    size = min(fitted(line, canvas.unit * 4.4).size for line in lines)
+    blocks = [fitted(line, size) for line in lines]
     return [blocks[start : start + share] for start in range(0, len(blocks), share)]
 
 

@@ -15,16 +15,12 @@ from bhiv.errors import ObjectDamaged
 from bhiv.plan import Contract, Frames, Quality
 from bhiv.video import camera, transitions
 from bhiv.video.camera import Source, Still
+from bhiv.video.encoder import ENCODER, SOFTWARE, Encoder, encoder_arguments
 from bhiv.video.overlay import CaptionLayer, Overlay
 from bhiv.video.transitions import Mixed
 from bhiv.video.yuv import YUV, Plane
 
-#: x264's preset and constant rate factor; veryfast costs a quarter of medium.
-ENCODER: dict[Quality, tuple[str, int]] = {
-    "draft": ("ultrafast", 26),
-    "standard": ("veryfast", 20),
-    "high": ("medium", 18),
-}
+__all__ = ["ENCODER", "STEP", "Clip", "ClipSpec", "encode", "encoder_arguments"]
 
 
 class Entry(Contract):
@@ -59,22 +55,6 @@ class Clip(Contract):
 STEP = Step("clip", 2, "clips", Clip)
 
 
-def encoder_arguments(quality: Quality, fps: int) -> list[str]:
-    """Return the x264 settings of every clip; equal ones, so that clips join without a second encode.
-
-    Closed groups of two seconds make any scene seekable. One thread a scene: as many scenes as cores beat one scene
-    with many threads.
-    """
-    preset, crf = ENCODER[quality]
-    return [
-        *("-c:v", "libx264", "-preset", preset, "-crf", str(crf), "-profile:v", "high", "-threads", "1"),
-        # What makes the profile High; the fastest preset would leave it out.
-        *("-x264-params", "8x8dct=1"),
-        *("-g", str(fps * 2), "-bf", "2", "-flags", "+cgop", "-pix_fmt", "yuv420p"),
-        *("-video_track_timescale", str(fps * 512)),
-    ]
-
-
 def encode(
     spec: ClipSpec,
     pictures: Sequence[Path],
@@ -82,6 +62,7 @@ def encode(
     stall_seconds: float,
     *,
     output: Sequence[str] = (),
+    encoder: Encoder = SOFTWARE,
 ) -> Path:
     """Write the clip into `folder` and return its path; an encoder that takes no frame for `stall_seconds` is ended.
 
@@ -98,7 +79,7 @@ def encode(
         camera.open_shot(_load(picture, still.picture_sha256), still, spec.width, spec.height, spec.fps)
         for picture, still in zip(pictures, stills, strict=True)
     ]
-    with process.feed(_command(spec, output), stall_seconds=stall_seconds, cwd=folder) as write:
+    with process.feed(_command(spec, output, encoder), stall_seconds=stall_seconds, cwd=folder) as write:
         for frame in _frames(spec, *shots):
             write(frame.data.data)
     return folder / "clip.mp4"
@@ -129,11 +110,12 @@ def _load(path: Path, _sha256: str) -> tuple[Plane, ...]:
     return camera.prepare(picture.astype(np.uint8, copy=False))
 
 
-def _command(spec: ClipSpec, output: Sequence[str]) -> list[str]:
+def _command(spec: ClipSpec, output: Sequence[str], encoder: Encoder) -> list[str]:
     # Said of the input: as output options only the matrix would reach the file, and this needs no filter.
     tags = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
+    device, filters = ((), ()) if output else (encoder.device, encoder.filters)
     return ffmpeg.command(
-        *("-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{spec.width}x{spec.height}", "-r", str(spec.fps)),
-        *(*tags, "-i", "pipe:0"),
-        *(output or (*encoder_arguments(spec.quality, spec.fps), "clip.mp4")),
+        *(*device, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{spec.width}x{spec.height}", "-r", str(spec.fps)),
+        *(*tags, "-i", "pipe:0", *(("-vf", ",".join(filters)) if filters else ())),
+        *(output or (*encoder.arguments(spec.quality, spec.fps), "clip.mp4")),
     )

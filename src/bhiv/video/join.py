@@ -10,7 +10,7 @@ from bhiv import captions, ffmpeg, process
 from bhiv.bucket.artifact import Artifact
 from bhiv.cache import Step
 from bhiv.captions import Cue
-from bhiv.plan import Contract
+from bhiv.plan import SAMPLE_RATE, Contract
 from bhiv.timeline import LEAD, Shot, sample_at
 
 #: ISO 639-2 codes, which MP4 wants, of the languages that espeak speaks and the bundled font writes.
@@ -68,7 +68,7 @@ class Video(Contract):
     frames: int
 
 
-STEP = Step("join", 3, "clips", Video)
+STEP = Step("join", 4, "clips", Video)
 
 
 def join(programme: Programme, clips: list[Path], sound: Path, folder: Path) -> Path:
@@ -97,10 +97,20 @@ def _command(programme: Programme, sound: Path) -> list[str]:
         *("-map", "0:v", "-map", "1:a", *(("-map", "3:s") if subtitles else ())),
         *("-map_metadata", "2", "-map_chapters", "2"),
         *("-c:v", "copy", "-bsf:v", f"setts={snap}", "-video_track_timescale", str(programme.fps * 512)),
+        *("-movie_timescale", str(_movie_timescale(programme.fps))),
         *("-c:a", "copy", "-c:s", "mov_text"),
         *("-metadata:s:a:0", f"language={language}", "-metadata:s:s:0", f"language={language}"),
         *("-fflags", "+bitexact", "-movflags", "+faststart", "video.mp4"),
     )
+
+
+def _movie_timescale(fps: int) -> int:
+    """Return the unit of the file's own times: exact for frames, for samples where both can be.
+
+    Left alone, ffmpeg takes the least common multiple of all streams' units, in which a chapter of 12 s at 24 frames a
+    second no longer fits into 32 bits: it and those before it then begin at 0.
+    """
+    return SAMPLE_RATE if SAMPLE_RATE % fps == 0 else fps * 1000
 
 
 def _concat_list(clips: list[Path], programme: Programme) -> str:

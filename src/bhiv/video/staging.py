@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bhiv.plan import Camera, Contract, Focus, RenderPlan
+from bhiv.plan import Camera, Contract, Focus, RenderPlan, Scene, Transition
 from bhiv.video import camera, transitions
 from bhiv.video.transitions import Mixed
 
@@ -24,14 +24,16 @@ class Staging(Contract):
 
 def stage_scenes(plan: RenderPlan) -> Sequence[Staging]:
     """Return the staging of each scene, in order."""
-    movements = [
-        Movement(move=camera.choose(scene.camera, number), focus=scene.focus)
-        for number, scene in enumerate(plan.scenes)
-    ]
-    staged = []
-    for number, scene in enumerate(plan.scenes):
-        wanted = scene.transition or plan.transition
-        transition = transitions.choose(wanted, number, begins_chapter=bool(scene.title))
-        before = movements[number - 1] if transition else None
-        staged.append(Staging(movement=movements[number], transition=transition, before=before))
-    return staged
+    moves = [camera.choose(scene.camera, number) for number, scene in enumerate(plan.scenes)]
+    return [stage_scene(plan.scenes, moves, number, plan.transition) for number in range(len(plan.scenes))]
+
+
+def stage_scene(scenes: Sequence[Scene], moves: Sequence[Camera], number: int, wanted: Transition) -> Staging:
+    """Return the staging of one of all scenes that are shown; `wanted` is the transition of those that name none."""
+    scene = scenes[number]
+    transition = transitions.choose(scene.transition or wanted, number, begins_chapter=bool(scene.title))
+    return Staging(
+        movement=Movement(move=moves[number], focus=scene.focus),
+        transition=transition,
+        before=Movement(move=moves[number - 1], focus=scenes[number - 1].focus) if transition else None,
+    )

@@ -1,0 +1,140 @@
+"""What the gate hears: the loudness of a finished video, and whether its words are heard when they should be."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bhiv import ffmpeg, process
+from bhiv.errors import GateRejected
+from bhiv.plan import SAMPLE_RATE, Contract, Samples
+from bhiv.video import sound
+
+_TRUE_PEAK_LIMIT = -1.0
+_TIMEOUT_SECONDS = 1200
+#: Enough to tell sound from silence, at a sixth of the data.
+_RATE = 8_000
+#: Levels are those of so many milliseconds each.
+_STEP_MS = 20
+_STEP = _RATE * _STEP_MS // 1000
+#: A mastered programme's words are 30 dB louder.
+_SILENT_DBFS = -55.0
+_QUIETEST, _LOUDEST = -60.0, -20.0
+#: So long a silence is no pause between two syllables.
+_LONGEST_SILENCE_MS = 600
+#: Word times of a voice that gives none are found by comparison; this is well above their error.
+_MOST_SHIFT_MS = 200
+_SOUGHT_MS = 1_000
+#: How much better words and sound must fit when shifted, of at most 1.
+_CLEARLY_BETTER = 0.1
+#: Words with less between them are one stretch of speech.
+_JOINED = Samples(SAMPLE_RATE // 4)
+
+
+class Stretch(Contract):
+    """Where words are heard without a pause, on the programme's time."""
+
+    start: Samples
+    end: Samples
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The sound of a file."""
+
+    loudness: ffmpeg.Loudness
+    #: Level of each `_STEP_MS` in dBFS (root of the mean square).
+    levels: NDArray[np.float32]
+
+
+def stretches(spans: Iterable[tuple[int, int]]) -> tuple[Stretch, ...]:
+    """Join the times of words, in order, to stretches of speech."""
+    joined: list[list[int]] = []
+    for start, end in spans:
+        if joined and start - joined[-1][1] <= _JOINED:
+            joined[-1][1] = max(end, joined[-1][1])
+        else:
+            joined.append([start, end])
+    return tuple(Stretch(start=Samples(start), end=Samples(end)) for start, end in joined if end > start)
+
+
+def listen(path: Path) -> Heard:
+    """Decode all sound, once.
+
+    Raises:
+        GateRejected: some of it can't be decoded.
+    """
+    decoded = process.run(
+        ffmpeg.command(
+            *("-v", "level+info", "-i", str(path), "-map", "0:a:0", "-af", "ebur128=peak=true:framelog=quiet"),
+            *("-f", "s16le", "-ac", "1", "-ar", str(_RATE), "-"),
+        ),
+        timeout_seconds=_TIMEOUT_SECONDS,
+    )
+    if errors := [line for line in decoded.stderr.splitlines() if "[error]" in line or "[fatal]" in line]:
+        raise GateRejected(f"the sound is damaged, {len(errors)} errors instead of 0: {errors[0]}")
+    samples = np.frombuffer(decoded.stdout, "<i2")
+    steps = samples[: len(samples) // _STEP * _STEP].reshape(-1, _STEP).astype(np.float32) / 32_768
+    power = np.mean(steps * steps, axis=1)
+    return Heard(ffmpeg.parse_loudness(decoded.stderr), 10 * np.log10(power + np.float32(1e-10)))
+
+
+def check_loudness(heard: ffmpeg.Loudness) -> None:
+    """Refuse a programme that is too quiet, too loud, or has peaks that a player would cut off."""
+    if not abs(heard.integrated - sound.TARGET_LUFS) <= sound.TOLERANCE_LU:
+        raise GateRejected(f"the sound has {heard.integrated} LUFS instead of {sound.TARGET_LUFS}")
+    if heard.true_peak is None or heard.true_peak > _TRUE_PEAK_LIMIT:
+        raise GateRejected(f"the sound peaks at {heard.true_peak} dBTP, above {_TRUE_PEAK_LIMIT}")
+
+
+def check_speech(levels: NDArray[np.float32], speech: Sequence[Stretch]) -> None:
+    """Refuse silence where words should be heard, and sound that comes earlier or later than its words."""
+    for stretch in speech:
+        start, end = (at * 1000 // SAMPLE_RATE // _STEP_MS for at in (stretch.start, stretch.end))
+        longest, at = _longest_silence(levels[start:end], end - start)
+        if longest and longest * _STEP_MS >= min(_LONGEST_SILENCE_MS, (end - start) * _STEP_MS):
+            missing, since = (steps * _STEP_MS / 1000 for steps in (longest, start + at))
+            wanted, begin = (samples / SAMPLE_RATE for samples in (stretch.end - stretch.start, stretch.start))
+            raise GateRejected(
+                f"nothing is heard for {missing:.2f} s from {since:.2f} s, where there should be {wanted:.2f} s of "
+                f"speech from {begin:.2f} s"
+            )
+    late = _lateness_ms(levels, speech)
+    if abs(late) > _MOST_SHIFT_MS:
+        raise GateRejected(f"the speech is heard {late / 1000:+.2f} s from its words instead of within 0.20 s")
+
+
+def _longest_silence(levels: NDArray[np.float32], wanted: int) -> tuple[int, int]:
+    """Return the length of the longest silence and where it begins; what is missing at the end is silent."""
+    silent = np.ones(wanted + 2, np.int8)
+    silent[1 : 1 + len(levels)] = levels < _SILENT_DBFS
+    silent[0] = silent[-1] = 0
+    edges = np.flatnonzero(np.diff(silent))
+    if not len(edges):
+        return 0, 0
+    lengths = edges[1::2] - edges[::2]
+    longest = int(lengths.argmax())
+    return int(lengths[longest]), int(edges[2 * longest])
+
+
+def _lateness_ms(levels: NDArray[np.float32], speech: Sequence[Stretch]) -> int:
+    """Return by how much the sound follows the words it should fit; 0 where no other shift fits clearly better."""
+    wanted = np.zeros(len(levels), np.float32)
+    for stretch in speech:
+        start, end = (at * 1000 // SAMPLE_RATE // _STEP_MS for at in (stretch.start, stretch.end))
+        wanted[start:end] = 1
+    if not 0 < wanted.mean() < 1:
+        return 0
+    heard = np.clip(levels, _QUIETEST, _LOUDEST)
+    reach = _SOUGHT_MS // _STEP_MS
+    shifts = range(-reach, reach + 1)
+    fits = [_likeness(wanted, np.roll(heard, -shift)) for shift in shifts]
+    best = int(np.argmax(fits))
+    return shifts[best] * _STEP_MS if fits[best] > fits[reach] + _CLEARLY_BETTER else 0
+
+
+def _likeness(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    spread = float(first.std() * second.std())
+    return float(((first - first.mean()) * (second - second.mean())).mean()) / spread if spread else 0.0
