@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from bhiv.pictures.canvas import Canvas, smooth
+from bhiv.pictures.canvas import Canvas, quantile, smooth
 from bhiv.pictures.palette import Colour, Palette, mix
 
 Profile = NDArray[np.floating]
@@ -62,7 +62,7 @@ def conifers(
 ) -> None:
     """Plant firs `tall` pixels high along a line, on a share of it, `crowd`; none where it lies below the canvas."""
     grove = profile(random, canvas.width, 3.0, 0.5, 4)
-    limit = np.quantile(grove, 1 - crowd)
+    limit = quantile(grove, 1 - crowd)
     outlines: list[NDArray[np.floating]] = []
     x = 0.0
     while x < canvas.width:
