@@ -69,7 +69,7 @@ class Captioned(Contract):
     frames: Frames
 
 
-PICTURE = Step("picture", 2, "images", Drawn)
+PICTURE = Step("picture", 3, "images", Drawn)
 NARRATION = Step("narration", 1, "audio", Narrated)
 CAPTIONS = Step("captions", 1, "clips", Captioned)
 GATE = Step("gate", 1, "videos", gate.Verdict)

@@ -234,6 +234,15 @@ def test_a_picture_is_saved_without_loss(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(Image.open(tmp_path / "lotus.png")), picture)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 3)])
+def test_a_picture_of_any_size_is_saved_without_loss(size: tuple[int, int], tmp_path: Path) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
+    save(picture, tmp_path / "noise.png")
+
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "noise.png")), picture)
+    assert np.array_equal(np.asarray(cv2.imread(str(tmp_path / "noise.png")))[..., ::-1], picture)
+
+
 def test_a_full_picture_is_below_four_megabytes(tmp_path: Path) -> None:
     save(draw(sample("lotus", (2208, 1242))), tmp_path / "lotus.png")
 
