@@ -5,8 +5,9 @@ from uuid import UUID
 from httpx import HTTPError
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
+from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectException
-from prefect.runtime import deployment, flow_run
+from prefect.runtime import flow_run
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from bhiv.request import RenderRequest
@@ -19,7 +20,9 @@ _ASK_SECONDS = 1.0
 
 def is_deployed() -> bool:
     """Whether the flow run that goes on is a deployment's, so that a worker can run it again."""
-    return bool(deployment.id)
+    # Not `prefect.runtime.deployment`, which asks the server each time when there is none.
+    running = FlowRunContext.get()
+    return running is not None and running.flow_run is not None and running.flow_run.deployment_id is not None
 
 
 def was_cancelled() -> bool:

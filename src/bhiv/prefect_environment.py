@@ -53,6 +53,9 @@ def client_environment(home: Path, api_url: str, *, kept: bool, verbose: bool = 
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
     }
+    if kept:
+        # It is of this installation; the question costs two requests and 20 ms to read certificates that nothing needs.
+        own["PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED"] = "false"
     users = inherited_environment().items()
     return own | {name: value for name, value in users if name.startswith(_TUNING if kept else "PREFECT_")}
 

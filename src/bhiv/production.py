@@ -136,7 +136,7 @@ def make_narration(
     key = NARRATION.key(scene.narration, _said(parts), language, voices[0], _ESPEAK)
 
     def make() -> Narrated:
-        return _spoken(workplace, run, key, parts, embedded(voices[0]))
+        return _spoken(workplace, run, key, parts, embedded(voices[0], parts))
 
     return recall(workplace.bucket, NARRATION, key, make)
 

@@ -1,3 +1,4 @@
+import threading
 import wave
 from pathlib import Path
 
@@ -5,14 +6,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bhiv.errors import PlanError, ToolFailed, VoiceError
+from bhiv import process
+from bhiv.errors import Interrupted, PlanError, ToolFailed, ToolTimedOut, VoiceError
 from bhiv.languages import detect_language
 from bhiv.plan import SAMPLE_RATE, parse_plan
 from bhiv.script import decode_script, parse_script
 from bhiv.settings import Settings
 from bhiv.speech import Spoken, Voice, choose_voices, narrate, read_narration
-from bhiv.speech.espeak import synthesize
-from bhiv.speech.narration import embedded
+from bhiv.speech.espeak import synthesize, synthesize_all
+from bhiv.speech.narration import Sentence, embedded
 from bhiv.speech.pauses import without_pauses
 from bhiv.speech.spoken import Token, spoken_tokens
 from bhiv.speech.voices import espeak_voices
@@ -27,7 +29,8 @@ def choose_voice(voice: str, language: str) -> Voice:
 
 def say(text: str, folder: Path, language: str = "en") -> tuple[Spoken, NDArray[np.int16]]:
     path = folder / "narration.wav"
-    spoken = narrate(read_narration(text, language), embedded(choose_voice("auto", language)), path)
+    parts = read_narration(text, language)
+    spoken = narrate(parts, embedded(choose_voice("auto", language), parts), path)
     with wave.open(str(path), "rb") as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (SAMPLE_RATE, 1, 2)
         return spoken, np.frombuffer(file.readframes(file.getnframes()), "<i2")
@@ -179,6 +182,43 @@ def test_english_is_spoken_at_a_pleasant_rate(tmp_path: Path) -> None:
 
     words, seconds = sum(len(one.words) for one in spoken), sum(one.samples for one in spoken) / SAMPLE_RATE
     assert 150 <= words / seconds * 60 <= 170
+
+
+@pytest.mark.parametrize(("example", "language", "voice"), [("lotus.txt", "en", "en-us"), ("kamal.txt", "hi", "hi")])
+def test_sentences_spoken_together_sound_as_each_does_by_itself(example: str, language: str, voice: str) -> None:
+    script = parse_script((EXAMPLES / example).read_text(encoding="utf-8"))
+    parts = [part for passage in script.passages for part in read_narration(passage.narration, language)]
+    sentences = [part.tokens for part in parts if isinstance(part, Sentence)][:10]
+
+    together = synthesize_all([*sentences, sentences[0]], voice)
+
+    for tokens, utterance in zip([*sentences, sentences[0]], together, strict=True):
+        alone = synthesize(tokens, voice)
+        assert (alone.rate, alone.times) == (utterance.rate, utterance.times)
+        assert np.array_equal(alone.samples, utterance.samples)
+
+
+def test_no_sentences_need_no_voice() -> None:
+    assert synthesize_all([], "xx") == ()
+
+
+def test_sentences_spoken_together_end_when_the_run_does() -> None:
+    tokens = spoken_tokens("They spoke of the river, of the boats, and of all that the river carries away. " * 3, "en")
+    stop = threading.Timer(0.3, process.stop_all)
+    stop.start()
+    try:
+        with pytest.raises(Interrupted):
+            synthesize_all([tokens] * 2000, "en-us")
+    finally:
+        stop.join()
+        process.allow()
+
+
+def test_sentences_spoken_together_fail_together_when_time_is_up() -> None:
+    tokens = spoken_tokens("They spoke of the river, of the boats, and of all that the river carries away.", "en")
+
+    with pytest.raises(ToolTimedOut):
+        synthesize_all([tokens] * 200, "en-us", timeout_seconds=0.001)
 
 
 def test_a_voice_that_espeak_lacks_fails_the_child() -> None:

@@ -12,6 +12,7 @@ import bhiv.pictures
 from bhiv.errors import FontError, StorageError
 from bhiv.pictures import Brief, brief_scenes, draw, save
 from bhiv.pictures.brief import LOTUS_STAGES, Item, LayoutName, Motif, PaletteName
+from bhiv.pictures.canvas import quantile
 from bhiv.pictures.drawing import LAYOUTS, compose, draw_depths, lay_out
 from bhiv.pictures.icons import has_icon, icon
 from bhiv.pictures.palette import GAMMA, contrast, luminance, palettes
@@ -208,6 +209,15 @@ def test_a_very_long_title_still_stays_in_its_place() -> None:
     assert box.bottom <= 0.76 * TINY[1]
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("share", [0.0, 0.38, 0.5, 0.99, 1.0])
+def test_a_quantile_is_that_of_numpy_to_the_last_bit(share: float, kind: type[np.floating]) -> None:
+    for size in (1, 2, 1000, 1234):
+        values = np.random.default_rng(size).random((size, 3)).astype(kind)
+
+        assert quantile(values, share) == float(np.quantile(values, share))
+
+
 def test_grain_keeps_a_gradient_from_banding() -> None:
     row = draw(sample("title", (736, 414), motif="", headline="x"))[390, :, 0].astype(int)
 
@@ -224,6 +234,15 @@ def test_a_picture_is_saved_without_loss(tmp_path: Path) -> None:
     save(picture, tmp_path / "lotus.png")
 
     assert np.array_equal(np.asarray(Image.open(tmp_path / "lotus.png")), picture)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 3)])
+def test_a_picture_of_any_size_is_saved_without_loss(size: tuple[int, int], tmp_path: Path) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
+    save(picture, tmp_path / "noise.png")
+
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "noise.png")), picture)
+    assert np.array_equal(np.asarray(cv2.imread(str(tmp_path / "noise.png")))[..., ::-1], picture)
 
 
 def test_a_full_picture_is_below_four_megabytes(tmp_path: Path) -> None:

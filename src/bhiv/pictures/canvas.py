@@ -114,7 +114,7 @@ class Canvas:
 
     def mirror(self) -> None:
         """Turn everything round from left to right."""
-        self.light = np.ascontiguousarray(self.light[:, ::-1])
+        self.light = np.asarray(cv2.flip(self.light, 1), np.float32)
         if self._cover is not None and self._behind is not None:
             self._cover, self._behind = self._cover[:, ::-1].copy(), self._behind[:, ::-1].copy()
             self._depths = [Depth(one.light[:, ::-1].copy(), one.cover[:, ::-1].copy()) for one in self._depths]
@@ -279,6 +279,17 @@ def smooth(at: NDArray[np.floating]) -> Field:
     """Return 0 up to 0, 1 from 1, and a curve without corners between."""
     t = np.clip(at, 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+
+def quantile(values: NDArray[np.floating], share: float) -> float:
+    """Return what a share of the values, one at least, lies below: `np.quantile`, which imports 60 ms of numpy.ma."""
+    flat, at = values.ravel(), (values.size - 1) * share
+    low = int(at)
+    high, part, real = min(low + 1, flat.size - 1), at - low, flat.dtype.type
+    below, above = np.partition(flat, (low, high))[[low, high]]
+    # From the nearer side, as numpy does, so that the last bit is the same.
+    between = above - (above - below) * real(1 - part) if part >= 0.5 else below + (above - below) * real(part)
+    return float(between)
 
 
 def _resized(field: Field, width: int, height: int) -> Field:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bhiv.pictures.canvas import Canvas
+from bhiv.pictures.canvas import Canvas, quantile
 from bhiv.pictures.cosmos import space
 from bhiv.pictures.dunes import desert
 from bhiv.pictures.palette import Palette, mix, scale
@@ -83,7 +83,7 @@ def _peaks(canvas: Canvas, palette: Palette, random: np.random.Generator, base: 
 
 
 def _snow(canvas: Canvas, palette: Palette, crest: Profile, random: np.random.Generator) -> None:
-    limit = float(np.quantile(crest, 0.38))
+    limit = quantile(crest, 0.38)
     jag = profile(random, canvas.width, 16, 0.62) * canvas.height * 0.016
     depth = np.clip((limit - crest) * 0.62 + jag, 0, None)
     x = np.arange(canvas.width)

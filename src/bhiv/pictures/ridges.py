@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from bhiv.pictures.canvas import Canvas, smooth
+from bhiv.pictures.canvas import Canvas, quantile, smooth
 from bhiv.pictures.palette import Colour, Palette, mix
 
 Profile = NDArray[np.floating]
@@ -31,10 +31,10 @@ def ridge(canvas: Canvas, line: Profile, top: Colour, foot: Colour, depth: float
     rows = np.arange(first, canvas.height, dtype=np.float32)
     share = smooth((rows - first) / np.float32(max(depth, 1)))[:, None]
     shades = np.asarray(top, np.float32) * (1 - share) + np.asarray(foot, np.float32) * share
-    picture = np.ascontiguousarray(np.broadcast_to(shades[:, None], (rows.size, canvas.width, 3)))
+    picture = np.broadcast_to(shades[:, None], (rows.size, canvas.width, 3))
     solid = int(min(np.ceil(line.max()) + 1, canvas.height))
     edge = np.arange(first, solid, dtype=np.float32)[:, None] + np.float32(1) - line.astype(np.float32)[None, :]
-    canvas.blend(np.clip(edge, 0, 1).astype(np.float32), 0, first, picture[: solid - first])
+    canvas.blend(np.clip(edge, 0, 1).astype(np.float32), 0, first, np.ascontiguousarray(picture[: solid - first]))
     canvas.replace(solid, picture[solid - first :])
 
 
@@ -62,7 +62,7 @@ def conifers(
 ) -> None:
     """Plant firs `tall` pixels high along a line, on a share of it, `crowd`; none where it lies below the canvas."""
     grove = profile(random, canvas.width, 3.0, 0.5, 4)
-    limit = np.quantile(grove, 1 - crowd)
+    limit = quantile(grove, 1 - crowd)
     outlines: list[NDArray[np.floating]] = []
     x = 0.0
     while x < canvas.width:

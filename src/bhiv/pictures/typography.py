@@ -9,7 +9,7 @@ import numpy as np
 
 from bhiv.bidi import is_right_to_left
 from bhiv.lettering import Block, Mask, measure, raster
-from bhiv.pictures.canvas import COARSE, Box, Canvas, smooth
+from bhiv.pictures.canvas import COARSE, Box, Canvas, quantile, smooth
 from bhiv.pictures.palette import Colour, luminance
 
 Align = Literal["start", "center", "left", "right"]
@@ -89,7 +89,7 @@ def _darken_behind(canvas: Canvas, box: Box, ink: Colour) -> None:
     rows, columns = slice(max(int(box.top), 0), int(box.bottom)), slice(max(int(box.left), 0), int(box.right))
     behind = canvas.light[rows, columns][::3, ::3] @ _WEIGHTS
     # A star behind a letter is no reason to darken the night.
-    brightest = float(np.quantile(behind, 0.99)) if behind.size else 0.0
+    brightest = quantile(behind, 0.99) if behind.size else 0.0
     allowed = (luminance(ink) + 0.05) / _CONTRAST - 0.05
     if brightest <= allowed:
         return

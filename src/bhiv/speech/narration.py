@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bhiv import ffmpeg, process
 from bhiv.errors import PlanError
 from bhiv.plan import SAMPLE_RATE, Samples
-from bhiv.speech.espeak import synthesize
+from bhiv.speech.espeak import synthesize_all
 from bhiv.speech.lexicon import NO_WORDS, Lexicon
 from bhiv.speech.pauses import split_pauses
 from bhiv.speech.sentences import clause_cuts, closes_clause, ends_sentence, sentence_spans
@@ -107,9 +107,16 @@ def narrate(
     return Spoken(samples=Samples(len(samples)), words=words, by=by)
 
 
-def embedded(voice: Voice) -> Callable[[Sentence], tuple[Voice, Utterance]]:
-    """Return what has the embedded voice say every sentence."""
-    return lambda sentence: (voice, synthesize(sentence.tokens, voice.name))
+def embedded(voice: Voice, parts: Sequence[Sentence | Fraction]) -> Callable[[Sentence], tuple[Voice, Utterance]]:
+    """Have the embedded voice say every sentence of `parts`, and return what tells how it said each.
+
+    Raises:
+        ToolFailed, ToolTimedOut: espeak could not.
+    """
+    sentences = [part for part in parts if isinstance(part, Sentence)]
+    spoken = synthesize_all([sentence.tokens for sentence in sentences], voice.name)
+    heard = {id(sentence): utterance for sentence, utterance in zip(sentences, spoken, strict=True)}
+    return lambda sentence: (voice, heard[id(sentence)])
 
 
 def _parts(text: str, language: str, lexicon: Lexicon) -> Iterator[Sentence | Fraction]:
