@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
@@ -78,7 +79,19 @@ def inspect(path: Path) -> Streams:
     Raises:
         ToolFailed: ffmpeg can't read the file.
     """
-    read = process.run(command("-i", str(path), *_KINDS, "-c", "copy", "-f", "framecrc", "-"), timeout_seconds=600)
+    return examine(path)[0]
+
+
+def examine(path: Path, reading: Sequence[str] = (), output: Sequence[str] = ()) -> tuple[Streams, str]:
+    """Return a file's streams likewise, and all that ffmpeg said of it and of another output of the same reading.
+
+    `reading` are options of the input, `output` those of the other output with its name.
+
+    Raises:
+        ToolFailed: ffmpeg can't read the file.
+    """
+    listed = (*_KINDS, "-c", "copy", "-f", "framecrc", "-")
+    read = process.run(command(*reading, "-i", str(path), *listed, *output), timeout_seconds=1200)
     head = read.stderr.partition("Output #0")[0]
     found = [Stream(kind, description) for kind, description in _STREAM.findall(head)]
     streams = sorted(found, key=lambda stream: _ORDER.index(stream.kind))
@@ -88,7 +101,7 @@ def inspect(path: Path) -> Streams:
             streams[int(number)].time_base = Fraction(base)
         elif not line.startswith("#"):
             _count(streams, line)
-    return Streams(streams)
+    return Streams(streams), read.stderr
 
 
 def _count(streams: list[Stream], line: str) -> None:

@@ -3,14 +3,22 @@
 from fractions import Fraction
 from pathlib import Path
 
-from bhiv import ffmpeg, process
-from bhiv.errors import GateRejected
+from bhiv import ffmpeg
+from bhiv.errors import GateRejected, ToolFailed
 from bhiv.plan import Contract
 from bhiv.video import sound
 
 _TRUE_PEAK_LIMIT = -1.0
 #: Share of a key picture's pixels below the darkness threshold that makes it black.
 _BLACK_PERCENT = 99
+#: Key pictures only, and as plainly as tells light from dark.
+_READING = ("-threads", "1", "-skip_frame", "nokey", "-skip_loop_filter", "all")
+#: All sound and the key pictures are decoded, which costs little and proves that they can be.
+_DECODING = (
+    *("-map", "0:v", "-map", "0:a", "-fps_mode", "passthrough"),
+    *("-vf", f"scale=160:-2:flags=fast_bilinear,blackframe=amount={_BLACK_PERCENT}:threshold=24"),
+    *("-af", "ebur128=peak=true:framelog=quiet", "-f", "null", "-"),
+)
 
 
 class Expected(Contract):
@@ -40,14 +48,24 @@ def check(path: Path, expected: Expected) -> Verdict:
         GateRejected: it is not as expected; the message names the first thing that is wrong and both figures.
         ToolFailed: it can't be read at all.
     """
-    streams = ffmpeg.inspect(path)
-    length = _check_picture(streams, expected)
-    _check_tracks(streams, expected, length)
-    heard = _decode(path)
+    try:
+        streams, told = ffmpeg.examine(path, _READING, _DECODING)
+    except ToolFailed:  # a stream that is missing can't be decoded; what it is says more
+        _check_streams(ffmpeg.inspect(path), expected)
+        raise
+    length = _check_streams(streams, expected)
+    _check_brightness(told)
+    heard = ffmpeg.parse_loudness(told)
     if not expected.spoken:
         return Verdict(duration_seconds=float(length), loudness_lufs=None, true_peak_dbtp=None)
     _check_loudness(heard)
     return Verdict(duration_seconds=float(length), loudness_lufs=heard.integrated, true_peak_dbtp=heard.true_peak)
+
+
+def _check_streams(streams: ffmpeg.Streams, expected: Expected) -> Fraction:
+    length = _check_picture(streams, expected)
+    _check_tracks(streams, expected, length)
+    return length
 
 
 def _check_picture(streams: ffmpeg.Streams, expected: Expected) -> Fraction:
@@ -78,20 +96,9 @@ def _check_tracks(streams: ffmpeg.Streams, expected: Expected, length: Fraction)
         raise GateRejected("the video has no soft captions")
 
 
-def _decode(path: Path) -> ffmpeg.Loudness:
-    """Decode all sound and the key pictures, which costs little and proves that they can be; refuse black ones."""
-    black = f"blackframe=amount={_BLACK_PERCENT}:threshold=24"
-    decoded = process.run(
-        ffmpeg.command(
-            *("-v", "info", "-skip_frame", "nokey", "-i", str(path), "-map", "0:v", "-map", "0:a"),
-            *("-vf", f"scale=160:-2,{black}", "-fps_mode", "passthrough"),
-            *("-af", "ebur128=peak=true:framelog=quiet", "-f", "null", "-"),
-        ),
-        timeout_seconds=1200,
-    )
-    if "pblack:" in decoded.stderr:
-        raise GateRejected(f"there are black pictures in the video: {decoded.stderr.count('pblack:')} key pictures")
-    return ffmpeg.parse_loudness(decoded.stderr)
+def _check_brightness(told: str) -> None:
+    if "pblack:" in told:
+        raise GateRejected(f"there are black pictures in the video: {told.count('pblack:')} key pictures")
 
 
 def _check_loudness(heard: ffmpeg.Loudness) -> None:
