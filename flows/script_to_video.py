@@ -115,7 +115,9 @@ class _Scenes:
             for label, scene, narrated in zip(labels, plan.scenes, self.narrated, strict=True)
         ]
         # Before the clips: it is then done while they are encoded, and the join has only to copy.
-        self.sound = master_sound.submit(run, [*map(later, self.narrated)], [*map(later, self.captioned)], frame)
+        self.sound = master_sound.submit(
+            run, [*map(later, self.narrated)], [*map(later, self.captioned)], frame, plan.music
+        )
         self.clips = [
             encode_clip.submit(label, run, move, later(drawn), later(captioned), frame)
             for label, move, drawn, captioned in zip(labels, moves, self.drawn, self.captioned, strict=True)

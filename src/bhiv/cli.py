@@ -30,6 +30,7 @@ _PLAN_OPTIONS = (
     click.option("--quality", type=click.Choice(["draft", "standard", "high"]), help="draft: half the size, fast."),
     click.option("--captions", type=click.Choice(["karaoke", "phrase", "off"]), help="What is burned in."),
     click.option("--style", metavar="NAME", help="Palette of the pictures, such as dawn, night or lotus."),
+    click.option("--music", metavar="FILE", help="Music to play under the voices: MP3, M4A, WAV, FLAC or Ogg."),
 )
 
 
@@ -82,7 +83,7 @@ def _request(source: str | None, topic: str | None, options: dict[str, Any], set
     if (source is None) == (topic is None):
         raise InputRefused("give either INPUT or --topic; `bhiv render --help` lists what there is")
     if topic is not None:
-        return inputs.topic_request(topic, options)
+        return inputs.topic_request(topic, options, settings)
     assert source is not None
     return inputs.read_request(source, options, settings)
 

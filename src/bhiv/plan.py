@@ -77,6 +77,27 @@ class Picture(Contract):
         return self
 
 
+class Music(Contract):
+    """What is played under the voices, again and again, and steps back while they speak."""
+
+    file: Text | None = Field(
+        None, min_length=1, max_length=1_000, description="A sound file beside the plan; on the command line only."
+    )
+    url: str | None = Field(None, max_length=2_000, pattern=CALLBACK, description="A sound file on the public web.")
+    object: str | None = Field(
+        None, max_length=400, description="A sound file in the bucket: a key that begins with audio/ or tmp/."
+    )
+    level_db: float = Field(
+        -20, ge=-40, le=0, allow_inf_nan=False, description="Loudness while somebody speaks, against the voice, in LU."
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "Music":
+        if sum(name is not None for name in (self.file, self.url, self.object)) != 1:
+            raise ValueError("takes one of file, url and object")
+        return self
+
+
 class Scene(Contract):
     """One picture with the words spoken over it."""
 
@@ -113,6 +134,7 @@ class RenderPlan(Contract):
     quality: Quality = "standard"
     captions: Captions = Field("karaoke", description="What is burned in; the soft track is always there.")
     style: Style = Field("auto", description="Palette of the offline pictures.")
+    music: Music | None = Field(None, description="None for voices alone.")
     scenes: tuple[Scene, ...] = Field(min_length=1, max_length=10_000)
     uploader_id: Text = Field("local", min_length=1, max_length=200)
     callback_url: str | None = Field(
