@@ -220,6 +220,15 @@ def test_music_alone_is_brought_to_the_loudness_too(tmp_path: Path) -> None:
     assert media.measured(tmp_path / "sound.m4a").integrated == pytest.approx(-14, abs=sound.TOLERANCE_LU)
 
 
+def test_a_scene_in_which_hardly_anything_is_heard_is_not_made_loud(tmp_path: Path) -> None:
+    hiss = media.write_stereo(tmp_path / "hiss.wav", np.random.default_rng(1).standard_normal((2, 2 * SECOND)) * 0.0004)
+    noise = Ambience(sound=media.SOMEWHERE, start=Samples(0))
+
+    heard = mastered(tmp_path, [], [], 2 * SAMPLE_RATE, ambience=(noise,), paths=[hiss])
+
+    assert 0.002 < heard.std() < 0.006
+
+
 def test_two_hundred_scenes_do_not_drift_by_a_sample(tmp_path: Path) -> None:
     click = np.zeros(2_400)
     click[1_000:1_040] = 30_000 * np.hanning(40)
