@@ -163,7 +163,7 @@ class _Scenes:
             self._speak()
         # Before the clips: it is then done while they are encoded, and the join has only to copy.
         self.sound = master_sound.submit(
-            self._run, [*map(later, self.narrated)], [*map(later, self.captioned)], self._frame
+            self._run, [*map(later, self.narrated)], [*map(later, self.captioned)], self._frame, self._plan.music
         )
         self._encode()
 

@@ -25,6 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"connectors"}),
     frozenset({"speech", "pictures"}),
     frozenset({"captions", "script", "photos"}),
+    frozenset({"music"}),
     frozenset({"storyboard"}),
     frozenset({"authoring"}),
     frozenset({"video"}),

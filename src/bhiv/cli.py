@@ -36,6 +36,7 @@ _PLAN_OPTIONS = (
     click.option("--transition", metavar="NAME", help="How scenes begin: auto, cut, crossfade, dip or slide."),
     click.option("--title-card/--no-title-card", default=None, help="A silent card with the title at the beginning."),
     click.option("--end-card", type=click.Choice(["auto", "always", "never"]), help="auto: when there are credits."),
+    click.option("--music", metavar="FILE", help="Music to play under the voices: MP3, M4A, WAV, FLAC or Ogg."),
 )
 
 
@@ -88,7 +89,7 @@ def _request(source: str | None, topic: str | None, options: dict[str, Any], set
     if (source is None) == (topic is None):
         raise InputRefused("give either INPUT or --topic; `bhiv render --help` lists what there is")
     if topic is not None:
-        return inputs.topic_request(topic, options)
+        return inputs.topic_request(topic, options, settings)
     assert source is not None
     return inputs.read_request(source, options, settings)
 

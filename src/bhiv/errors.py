@@ -28,6 +28,7 @@ BhivError
 │   ├── LMError               the language model
 │   ├── SpeechError           a voice
 │   └── PictureError          a source of pictures
+├── MusicError            the music under the voices can't be had or heard
 ├── NoticeFailed          a message about a failed run was not taken by the service it was for
 ├── LeaseLost             the job is another run's, or nobody's any more; this one may write nothing
 └── StorageError          the bucket or the disk
@@ -207,6 +208,10 @@ class SpeechError(VendorError):
 
 class PictureError(VendorError):
     """A source of pictures did not do what it was asked."""
+
+
+class MusicError(RunFailed):
+    """The music that is to lie under the voices can't be had, or is none."""
 
 
 class NoticeFailed(RunFailed, ConnectionError):

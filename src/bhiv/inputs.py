@@ -30,8 +30,8 @@ _MOST_NAME = 56
 def read_request(source: str, options: dict[str, Any], settings: Settings) -> RenderRequest:
     """Read a script (.txt, .md), a plan (.json) or, for `-`, either from standard input.
 
-    `options` are fields of the request; None stands for one that was not given. Picture files that a plan names are
-    stored in the bucket.
+    `options` are fields of the request; None stands for one that was not given, `music` is a file's name. That file
+    and those that a plan names are stored in the bucket.
 
     Raises:
         InputRefused: the input is not there, can't be read, or is neither; the message begins with its name.
@@ -39,7 +39,7 @@ def read_request(source: str, options: dict[str, Any], settings: Settings) -> Re
     name = "standard input" if source == _STDIN else source
     limit = settings.max_script_bytes * _PLAN_BYTES_PER_SCRIPT_BYTE
     data = _read(source, limit)
-    given = {key: value for key, value in options.items() if value is not None}
+    given = _given(options, settings)
     try:
         if _is_plan(source, data):
             folder = Path() if source == _STDIN else Path(source).parent
@@ -50,9 +50,9 @@ def read_request(source: str, options: dict[str, Any], settings: Settings) -> Re
         raise InputRefused(f"{name}: {error}") from error
 
 
-def topic_request(topic: str, options: dict[str, Any]) -> RenderRequest:
+def topic_request(topic: str, options: dict[str, Any], settings: Settings) -> RenderRequest:
     """Return the request for a video about a topic; `options` as for `read_request`. Raises PlanError."""
-    return make_request({"topic": topic} | {key: value for key, value in options.items() if value is not None})
+    return make_request({"topic": topic} | _given(options, settings))
 
 
 def name_of(topic: str) -> str:
@@ -145,7 +145,21 @@ def _read(source: str, limit: int) -> bytes:
         raise InputRefused(f"{source!r} can't be read: {error}") from None
 
 
+def _given(options: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    given = {key: value for key, value in options.items() if value is not None}
+    if "music" in given:
+        from bhiv.music import keep_file
+
+        given["music"] = {"object": keep_file(Path(given["music"]), settings, "--music")}
+    return given
+
+
 def _with_files_kept(plan: RenderPlan, folder: Path, settings: Settings) -> RenderPlan:
+    if plan.music is not None and plan.music.file is not None:
+        from bhiv.music import keep_file
+
+        key = keep_file(folder / plan.music.file, settings, "music.file")
+        plan = plan.model_copy(update={"music": plan.music.model_copy(update={"file": None, "object": key})})
     if not any(scene.picture and scene.picture.file for scene in plan.scenes):
         return plan
     from bhiv.photos.own_files import keep_files

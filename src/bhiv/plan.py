@@ -87,6 +87,27 @@ class Focus(Contract):
     y: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
 
 
+class Music(Contract):
+    """What is played under the voices, again and again, and steps back while they speak."""
+
+    file: Text | None = Field(
+        None, min_length=1, max_length=1_000, description="A sound file beside the plan; on the command line only."
+    )
+    url: str | None = Field(None, max_length=2_000, pattern=CALLBACK, description="A sound file on the public web.")
+    object: str | None = Field(
+        None, max_length=400, description="A sound file in the bucket: a key that begins with audio/ or tmp/."
+    )
+    level_db: float = Field(
+        -20, ge=-40, le=0, allow_inf_nan=False, description="Loudness while somebody speaks, against the voice, in LU."
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "Music":
+        if sum(name is not None for name in (self.file, self.url, self.object)) != 1:
+            raise ValueError("takes one of file, url and object")
+        return self
+
+
 class Scene(Contract):
     """One picture with the words spoken over it."""
 
@@ -132,6 +153,7 @@ class RenderPlan(Contract):
     )
     title_card: bool = Field(False, description="Whether a silent card with the title stands before the first scene.")
     end_card: EndCard = Field("auto", description="Card behind the last scene; auto: when photographs have credits.")
+    music: Music | None = Field(None, description="None for voices alone.")
     scenes: tuple[Scene, ...] = Field(min_length=1, max_length=10_000)
     uploader_id: Text = Field("local", min_length=1, max_length=200)
     callback_url: str | None = Field(

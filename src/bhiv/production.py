@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from bhiv import captions, ffmpeg, fonts, pictures, timeline
+from bhiv import captions, ffmpeg, fonts, music, pictures, timeline
 from bhiv.bucket import Artifact
 from bhiv.cache import Made, Step, find, recall
 from bhiv.captions import Cue
-from bhiv.errors import ToolFailed
+from bhiv.errors import MusicError, ToolFailed
 from bhiv.photos import Collection, Credit, Wish, procure
 from bhiv.photos.offers import Offer
 from bhiv.pictures import Brief
-from bhiv.plan import Camera, CaptionPosition, Captions, Contract, Frames, Quality, RenderPlan, Samples, Scene
+from bhiv.plan import Camera, CaptionPosition, Captions, Contract, Frames, Music, Quality, RenderPlan, Samples, Scene
 from bhiv.settings import Settings
 from bhiv.speech import Spoken, Voice, narrate, read_narration
 from bhiv.speech.engine import EMBEDDED
@@ -25,7 +25,7 @@ from bhiv.speech.lexicon import NO_WORDS, Lexicon, read_lexicon
 from bhiv.speech.narration import Sentence, embedded
 from bhiv.speech.utterance import Utterance
 from bhiv.storyboard import opening
-from bhiv.video import clip, encoder, gate, join, overlay, sound, transitions
+from bhiv.video import bed, clip, encoder, gate, join, overlay, sound, transitions
 from bhiv.video.camera import Still
 from bhiv.video.overlay import CaptionLayer
 from bhiv.video.staging import Movement, Staging
@@ -276,9 +276,22 @@ def _entry(staging: Staging, drawn: Sequence[Drawn], captioned: Sequence[Caption
 
 
 def make_sound(
-    workplace: Workplace, run: str, narrated: Sequence[Narrated], captioned: Sequence[Captioned], frame: Frame
+    workplace: Workplace,
+    run: str,
+    narrated: Sequence[Narrated],
+    captioned: Sequence[Captioned],
+    frame: Frame,
+    *,
+    wished: Music | None = None,
+    ambience: Sequence[sound.Ambience] = (),
+    allowed_hosts: Sequence[str] = (),
 ) -> Made[sound.Mastered]:
-    """Lay the narrations on the frame grid and master the whole; scenes are given in order."""
+    """Lay the narrations on the frame grid, with music and the scenes' own sounds under them, and master the whole.
+
+    Scenes are given in order. Music that can't be had, also from `allowed_hosts` of the own network, is left out, and a
+    note says so.
+    """
+    tune, notes = _find_music(workplace, wished, allowed_hosts)
     shots = timeline.lay_out(made.frames for made in captioned)
     starts = [Samples(timeline.sample_at(shot.start, frame.fps) + timeline.LEAD) for shot in shots]
     soundtrack = sound.Soundtrack(
@@ -286,15 +299,44 @@ def make_sound(
             sound.Voicing(narration=made.sound, start=start) for made, start in zip(narrated, starts, strict=True)
         ),
         length=timeline.sample_at(shots[-1].end, frame.fps),
+        spoken=_stretches(narrated, starts) if tune or ambience else (),
+        bed=sound.Bed(music=tune, level_db=wished.level_db) if tune and wished else None,
+        ambience=tuple(ambience),
     )
     bucket, key = workplace.bucket, sound.STEP.key(soundtrack)
 
     def make() -> sound.Mastered:
         with workplace.folder(run, "sound") as folder:
-            file = sound.master(soundtrack, [bucket.fetch(made.sound) for made in narrated], folder)
+            file = sound.master(
+                soundtrack,
+                [bucket.fetch(made.sound) for made in narrated],
+                folder,
+                music=music.decode(bucket.fetch(tune), folder / "music.wav", soundtrack.length) if tune else None,
+                ambience=[bucket.fetch(one.sound) for one in ambience],
+            )
             return sound.Mastered(sound=bucket.put_file(f"{key}.m4a", file, "audio/mp4"))
 
-    return recall(bucket, sound.STEP, key, make)
+    return replace(recall(bucket, sound.STEP, key, make), notes=notes)
+
+
+def _find_music(
+    workplace: Workplace, wished: Music | None, allowed_hosts: Sequence[str]
+) -> tuple[Artifact | None, tuple[str, ...]]:
+    if wished is None:
+        return None, ()
+    try:
+        return music.find_music(workplace.bucket, wished, allowed_hosts), ()
+    except MusicError as error:
+        return None, (f"{error}; the video has no music",)
+
+
+def _stretches(narrated: Sequence[Narrated], starts: Sequence[Samples]) -> tuple[bed.Span, ...]:
+    """Return when somebody speaks, on the programme's time."""
+    return bed.spans(
+        (Samples(start + word.start), Samples(start + word.end))
+        for made, start in zip(narrated, starts, strict=True)
+        for word in made.spoken.words
+    )
 
 
 def make_video(workplace: Workplace, run: str, programme: join.Programme) -> Made[join.Video]:

@@ -26,6 +26,7 @@ from bhiv.plan import (
     Captions,
     Contract,
     EndCard,
+    Music,
     Quality,
     RenderPlan,
     Scene,
@@ -50,6 +51,7 @@ OPTIONS = (
 )
 #: Where pictures of the user's own may be.
 _PICTURES = ("images/", "tmp/")
+_MUSIC = ("audio/", "tmp/")
 _ID = r"^[0-9a-f]{24}$"
 _MOST_TITLE = 200
 _NO_NAME = "Untitled"
@@ -93,6 +95,7 @@ class RenderRequest(Contract):
     transition: Transition | None = Field(None, description="How scenes begin.")
     title_card: bool | None = Field(None, description="A silent card with the title before the first scene.")
     end_card: EndCard | None = Field(None, description="Card behind the last scene; auto: when there are credits.")
+    music: Music | None = Field(None, description="Played under the voices: a `url`, or an `object` of the bucket.")
     uploader_id: Text | None = Field(None, title="Uploader", max_length=200)
     callback_url: str | None = Field(
         None, title="Callback", max_length=2_000, pattern=CALLBACK, description="Told of the job's end."
@@ -212,6 +215,7 @@ def check_request(request: RenderRequest, settings: Settings) -> None:
     options = _options(request)
     # The words aren't there yet; all that is beside them is.
     plan = check_plan({"title": "A topic"} | options | {"language": language, "scenes": [{"duration_seconds": 1}]})
+    _check_music(plan)
     choose_voices(plan.voice, language, settings)
     fonts.look_in(settings.font_dirs, settings.home)
     fonts.check_coverage(plan.title, "the title")
@@ -233,7 +237,7 @@ def make_plan(request: RenderRequest, settings: Settings) -> RenderPlan:
 
 
 def _options(request: RenderRequest) -> dict[str, Any]:
-    return {name: value for name in OPTIONS if (value := getattr(request, name)) is not None}
+    return {name: value for name in (*OPTIONS, "music") if (value := getattr(request, name)) is not None}
 
 
 def _storyboard(script: str, options: dict[str, Any], name: str, settings: Settings) -> RenderPlan:
@@ -248,6 +252,7 @@ def _storyboard(script: str, options: dict[str, Any], name: str, settings: Setti
 def _check(plan: RenderPlan, script: str | None, settings: Settings) -> None:
     if len(plan.scenes) > settings.max_scenes:
         raise PlanError(f"has {len(plan.scenes)} scenes; at most {settings.max_scenes} are allowed", "scenes")
+    _check_music(plan)
     said = [_said(scene, number) for number, scene in enumerate(plan.scenes)]
     check_language("\n".join(said), plan.language)
     choose_voices(plan.voice, plan.language, settings)
@@ -272,23 +277,38 @@ def _check_picture(scene: Scene, field: str) -> None:
         raise PlanError("is no key of a picture: one begins with images/ or tmp/", f"{field}.object")
 
 
+def _check_music(plan: RenderPlan) -> None:
+    if plan.music is None:
+        return
+    if plan.music.file is not None:
+        raise PlanError("is for `bhiv render` and `bhiv plan`, which read it beside the plan", "music.file")
+    key = plan.music.object
+    if key is not None and not (is_key(key) and key.startswith(_MUSIC)):
+        raise PlanError("is no key of a sound: one begins with audio/ or tmp/", "music.object")
+
+
 def check_objects(plan: RenderPlan, bucket: Bucket, *, use: bool = False) -> None:
-    """Look whether the pictures that the plan names are in the bucket; one that is away is not asked.
+    """Look whether the pictures and the music that the plan names are in the bucket; one that is away is not asked.
 
     With `use` they count as used, also where what was made of them is found again, so that no clean-up takes them.
 
     Raises:
         PlanError: one of them is not there.
     """
-    for number, scene in enumerate(plan.scenes):
-        if scene.picture is None or scene.picture.object is None:
+    named = {
+        f"scenes.{number}.picture.object": scene.picture.object
+        for number, scene in enumerate(plan.scenes)
+        if scene.picture
+    }
+    named["music.object"] = plan.music.object if plan.music else None
+    for field, key in named.items():
+        if key is None:
             continue
         try:
-            stored = bucket.stat(scene.picture.object)
+            stored = bucket.stat(key)
             if use:
                 bucket.holds(stored.artifact)
         except ObjectMissing:
-            field = f"scenes.{number}.picture.object"
             raise PlanError("is not in the bucket", field) from None
         except (StorageUnavailable, StorageMisconfigured):
             return

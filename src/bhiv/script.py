@@ -198,7 +198,7 @@ def _direction(match: re.Match[str], line: int) -> tuple[str, str]:
     if not match["close"]:
         raise ScriptError(f"[{kind} is not closed; write ] behind it", line)
     if kind == "music":
-        raise ScriptError("music beds aren't available in this version; remove [music: …]", line)
+        raise ScriptError("a script names no music; remove [music: …] and give it with --music, or in the plan", line)
     if kind == "pause":
         try:
             return kind, read_pause(body)

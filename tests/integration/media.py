@@ -49,6 +49,43 @@ def write_voice(path: Path, samples: int, loudness: float = 0.2) -> Path:
     return path
 
 
+def music(seconds: float) -> NDArray[np.float64]:
+    """Chords that fade, over a drum, at -18 LUFS or so, stereo; its beginning is unlike its end."""
+    rng, length = np.random.default_rng(7), round(seconds * SAMPLE_RATE)
+    sound = np.zeros((2, length + 2 * SAMPLE_RATE))
+    time = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
+    for beat, start in enumerate(range(0, length, SAMPLE_RATE // 2)):
+        for voice, ratio in enumerate((1, 1.25, 1.5, 2)):
+            pitch = (110, 147, 98, 131)[beat // 4 % 4] * ratio
+            note = sum(np.sin(2 * np.pi * pitch * n * time) / n**1.3 for n in range(1, 8)) * np.exp(-3 * time)
+            sound[:, start : start + len(time)] += np.outer((0.7, 0.3) if voice % 2 else (0.3, 0.7), note)
+        drum = rng.standard_normal((2, SAMPLE_RATE // 5)) * np.exp(-np.arange(SAMPLE_RATE // 5) / 800)
+        sound[:, start : start + drum.shape[1]] += drum
+    return np.asarray(sound[:, :length] * 0.1)
+
+
+def write_stereo(path: Path, sound: NDArray[np.float64]) -> Path:
+    """Write channels x samples, full scale at 1, as 16-bit WAV."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(np.round(sound.T * 32_767).clip(-32_768, 32_767).astype("<i2").tobytes())
+    return path
+
+
+def heard(path: Path) -> NDArray[np.float32]:
+    """Decode a file's sound: channels x samples, full scale at 1."""
+    raw = process.run(ffmpeg.command("-i", str(path), "-map", "0:a", "-f", "f32le", "-"), timeout_seconds=60).stdout
+    return np.frombuffer(raw, "<f4").reshape(-1, 2).T
+
+
+def measured(path: Path) -> ffmpeg.Loudness:
+    """What ffmpeg's own meter says of a file's sound."""
+    meter = ("-map", "0:a", "-af", "ebur128=peak=true:framelog=quiet", "-f", "null", "-")
+    return ffmpeg.parse_loudness(process.run(ffmpeg.command("-i", str(path), *meter), timeout_seconds=60).stderr)
+
+
 def words(text: str, samples: int) -> list[Word]:
     """The words of a text, evenly spread over a sound."""
     tokens = text.split()

@@ -122,7 +122,7 @@ BROKEN: list[tuple[str, Callable[[Made], Path], str]] = [
     (
         "of zeros in the middle",
         lambda made: made.bytes(zeroed),
-        r"64 bytes from byte [\d,]+ are all 0 instead of media",
+        r"512 bytes from byte [\d,]+ are all 0 instead of media",
     ),
     ("without an index first", lambda made: made.remade(*KEEP), r"index is at byte [\d,]+, behind the media at byte"),
     (

@@ -149,7 +149,7 @@ def test_a_pause_stays_where_it_is_and_a_lone_one_goes_before_the_break() -> Non
         ("One.\n\nTwo\n[pause x] three", 4, "write seconds"),
         ("One. [pause]", 1, "write seconds"),
         ("[pause 11s] One.", 1, "between 0.1 and 10"),
-        ("One.\n[music: calm]", 2, "music beds aren't available in this version"),
+        ("One.\n[music: calm]", 2, "a script names no music"),
         ("One. [picture: mud", 1, "not closed"),
         ("One. [picture]", 1, "a picture needs words"),
         ("One. [picture mud]", 1, "a picture needs words"),

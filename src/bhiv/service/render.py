@@ -111,7 +111,9 @@ async def accept(
 
 
 def _names_objects(plan: RenderPlan) -> bool:
-    return any(scene.picture and scene.picture.object for scene in plan.scenes)
+    return bool(plan.music and plan.music.object) or any(
+        scene.picture and scene.picture.object for scene in plan.scenes
+    )
 
 
 async def _is_repeated(service: Service, order: Order) -> bool:

@@ -19,8 +19,8 @@ from bhiv.video.gate_sound import Stretch, stretches
 
 __all__ = ["Expected", "Shown", "Stretch", "Verdict", "check", "stretches"]
 
-#: Zero bytes in a row that no picture and no sound has.
-_HOLE = 64
+#: Zero bytes in a row that no picture and no sound has, of which a plain tone has some; what a disk loses is more.
+_HOLE = 512
 #: A gap between captions is a packet of this size, which holds no text.
 _NO_TEXT = 2
 _CHAPTER_TOLERANCE = Fraction(1, 1000)
