@@ -61,7 +61,7 @@ def _x264_alone(plan: RenderPlan, settings: Settings, folder: Path) -> float:
             work = folder / f"raw-{at}"
             work.mkdir()
             spec = clip_spec(staging, seen, said, frame)
-            pictures = [workplace.bucket.fetch(one.image) for one in seen[: 2 if spec.entry else 1]]
+            pictures = [workplace.bucket.fetch(one.layers or one.image) for one in seen[: 2 if spec.entry else 1]]
             _write_frames(spec, pictures, work, workplace.fonts, raw)
             total += _encode(spec, raw, work)
             shutil.rmtree(work)

@@ -16,7 +16,7 @@ from bhiv.record import Summary
 from bhiv.request import RenderRequest
 from bhiv.settings import Settings, load_settings
 from bhiv.speech import choose_voices
-from bhiv.video import camera
+from bhiv.video import camera, parallax
 from bhiv.video.staging import Staging, stage_scenes
 from flows.run_settings import identified, is_deployed, settings_of_run, was_cancelled
 from flows.watch import Watch, later, result, show_storyboard
@@ -105,7 +105,11 @@ class _Scenes:
         searched = Collection.of(settings).searched_first and any(wish.queries for wish in wishes)
         self.found = [find_photos.submit(wishes)] if searched else []
         found = later(self.found[0]) if self.found else None
-        self.drawn = [draw_picture.submit(label, run, wish, found) for label, wish in zip(labels, wishes, strict=True)]
+        stagings = stage_scenes(plan)
+        self.drawn = [
+            draw_picture.submit(label, run, wish, found, parallax.suits(frame.quality, staging.movement.move))
+            for label, wish, staging in zip(labels, wishes, stagings, strict=True)
+        ]
         self.narrated = [
             speak_narration.submit(label, run, scene, plan.language, voices)
             for label, scene in zip(labels, plan.scenes, strict=True)
@@ -117,7 +121,7 @@ class _Scenes:
         # Before the clips: it is then done while they are encoded, and the join has only to copy.
         self.sound = master_sound.submit(run, [*map(later, self.narrated)], [*map(later, self.captioned)], frame)
         self.clips = []
-        for number, (label, staging) in enumerate(zip(labels, stage_scenes(plan), strict=True)):
+        for number, (label, staging) in enumerate(zip(labels, stagings, strict=True)):
             drawn = [later(self.drawn[at]) for at in _with_before(number, staging)]
             captioned = [later(self.captioned[at]) for at in _with_before(number, staging)]
             self.clips.append(encode_clip.submit(label, run, staging, drawn, captioned, frame))
