@@ -1,6 +1,6 @@
 """Parallax: a pan past a picture's layers, each at its own speed.
 
-The nearest crosses the whole margin, the sky two fifths of it; in the middle of the move all stand as they were drawn.
+The nearest crosses the whole margin, the sky two fifths or more; in the middle of the move all stand as drawn.
 Each layer keeps within the picture, so there is no rim. Like the camera's own pan, a frame copies what was resized
 before, at twelve positions within a pixel; only where something shows through is a layer multiplied and added.
 """
