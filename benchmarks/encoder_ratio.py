@@ -74,7 +74,7 @@ def _x264_alone(plan: RenderPlan, settings: Settings, folder: Path) -> _Alone:
             work = folder / f"raw-{at}"
             work.mkdir()
             spec = clip_spec(staging, seen, said, frame)
-            _write_frames(spec, [workplace.bucket.fetch(one.image) for one in seen], work, raw)
+            _write_frames(spec, [workplace.bucket.fetch(one.layers or one.image) for one in seen], work, raw)
             alone.cpu_seconds += _encode(spec, raw, work / "alone.mp4")
             clips = [workplace.bucket.fetch(own.result.video), work / "alone.mp4"]
             alone.same += len({_stream(made) for made in clips}) == 1

@@ -21,7 +21,7 @@ from bhiv.record import Summary
 from bhiv.request import RenderRequest
 from bhiv.settings import Settings, load_settings
 from bhiv.speech import choose_voices
-from bhiv.video import camera, encoder
+from bhiv.video import camera, encoder, parallax
 from bhiv.video.clip import Clip
 from bhiv.video.staging import stage_scene
 from flows.run_settings import identified, is_deployed, settings_of_run, was_cancelled
@@ -136,7 +136,12 @@ class _Scenes:
         self.found = [find_photos.submit(wishes)] if searched else []
         found = later(self.found[0]) if self.found else None
         labels = [f"{number} of {len(plan.scenes)}" for number in range(1, len(plan.scenes) + 1)]
-        self.drawn = [draw_picture.submit(label, run, wish, found) for label, wish in zip(labels, wishes, strict=True)]
+        # Numbered without cards, so that one more changes no other scene.
+        moves = [camera.choose(scene.camera, number) for number, scene in enumerate(plan.scenes)]
+        self.drawn = [
+            draw_picture.submit(label, run, wish, found, parallax.suits(frame.quality, move))
+            for label, wish, move in zip(labels, wishes, moves, strict=True)
+        ]
         # Of all that is shown, in order, cards too; `drawn` are the plan's own scenes only.
         self._labels, self._scenes, self.moves = list[str](), list[Scene](), list[Camera]()
         self._shown, self.cards = list[PrefectFuture[Made[Drawn]]](), list[PrefectFuture[Made[Drawn]]]()
@@ -144,8 +149,7 @@ class _Scenes:
         self._labels += labels
         self._scenes += plan.scenes
         self._shown += self.drawn
-        # Numbered without cards, so that one more changes no other scene.
-        self.moves += [camera.choose(scene.camera, number) for number, scene in enumerate(plan.scenes)]
+        self.moves += moves
         self.narrated = list[PrefectFuture[Made[Narrated]]]()
         self.captioned = list[PrefectFuture[Made[Captioned]]]()
         self.clips = list[PrefectFuture[Made[Clip]]]()

@@ -7,7 +7,7 @@ from tasks.step import here, run_settings, shown, step
 
 
 @step("picture", "picture {label}")
-def draw_picture(label: str, run: str, wish: Wish, found: Made[Found] | None) -> Made[Drawn]:
+def draw_picture(label: str, run: str, wish: Wish, found: Made[Found] | None, layered: bool = False) -> Made[Drawn]:
     """Have the scene show its own picture, a photograph that was found, or the one that its brief describes."""
     offers = found.result.offers[wish.scene - 1] if found else ()
-    return shown(show_picture(here(), run, wish, offers, Collection.of(run_settings())))
+    return shown(show_picture(here(), run, wish, offers, Collection.of(run_settings()), layered=layered))

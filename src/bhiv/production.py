@@ -25,7 +25,7 @@ from bhiv.speech.lexicon import NO_WORDS, Lexicon, read_lexicon
 from bhiv.speech.narration import Sentence, embedded
 from bhiv.speech.utterance import Utterance
 from bhiv.storyboard import opening
-from bhiv.video import bed, clip, encoder, gate, join, overlay, sound, transitions
+from bhiv.video import bed, clip, encoder, gate, join, layers, overlay, sound, transitions
 from bhiv.video.camera import Still
 from bhiv.video.overlay import CaptionLayer
 from bhiv.video.staging import Movement, Staging
@@ -41,6 +41,13 @@ class Drawn(Contract):
     image: Artifact
     source: str = Field("offline", description="offline, own, or the service that gave it.")
     credit: Credit | None = Field(None, description="Whom it is owed to; None for nobody.")
+    layers: Artifact | None = Field(None, description="Its parts, for a camera that passes them; None: not needed.")
+
+
+class Layered(Contract):
+    """A picture's layers; None when it is flat."""
+
+    layers: Artifact | None
 
 
 class Narrated(Contract):
@@ -87,6 +94,7 @@ class Captioned(Contract):
 
 
 PICTURE = Step("picture", 3, "images", Drawn)
+LAYERS = Step("layers", layers.VERSION, "images", Layered)
 NARRATION = Step("narration", 1, "audio", Narrated)
 CAPTIONS = Step("captions", 2, "clips", Captioned)
 GATE = Step("gate", 2, "videos", gate.Verdict)
@@ -107,14 +115,42 @@ def make_picture(workplace: Workplace, run: str, brief: Brief) -> Made[Drawn]:
     return recall(workplace.bucket, PICTURE, key, make)
 
 
+def make_layers(workplace: Workplace, run: str, brief: Brief) -> Made[Layered]:
+    """Draw a scene's picture in the parts that a camera passes at speeds of their own."""
+    key = LAYERS.key(PICTURE.version, brief, fonts.identity(brief.model_dump_json()))
+
+    def make() -> Layered:
+        parts = layers.layers_of(pictures.draw_depths(brief))
+        if not parts:
+            return Layered(layers=None)
+        with workplace.folder(run, "layers") as folder:
+            layers.save(parts, folder / "layers.npz")
+            return Layered(layers=workplace.bucket.put_file(f"{key}.npz", folder / "layers.npz", "application/zip"))
+
+    return recall(workplace.bucket, LAYERS, key, make)
+
+
 def show_picture(
-    workplace: Workplace, run: str, wish: Wish, found: Sequence[Offer], collection: Collection
+    workplace: Workplace, run: str, wish: Wish, found: Sequence[Offer], collection: Collection, *, layered: bool = False
 ) -> Made[Drawn]:
-    """Return the picture that a scene shows, from the first source that has one; a designed one when none has."""
+    """Return the picture that a scene shows, from the first source that has one; a designed one when none has.
+
+    A designed one comes with its layers where they are asked for and it has some.
+    """
     photo, notes = procure(workplace.bucket, wish, found, collection)
     if photo is None:
-        return replace(make_picture(workplace, run, wish.brief), notes=notes)
+        drawn = replace(make_picture(workplace, run, wish.brief), notes=notes)
+        return _with_layers(drawn, make_layers(workplace, run, wish.brief)) if layered else drawn
     return Made(Drawn(**dict(photo.result)), photo.seconds, photo.cached, notes)
+
+
+def _with_layers(drawn: Made[Drawn], parts: Made[Layered]) -> Made[Drawn]:
+    return replace(
+        drawn,
+        result=drawn.result.model_copy(update={"layers": parts.result.layers}),
+        seconds=drawn.seconds + parts.seconds,
+        cached=drawn.cached and parts.cached,
+    )
 
 
 def make_narration(
@@ -229,7 +265,7 @@ def make_clip(
     key = clip.STEP.key(spec)
 
     def make() -> clip.Clip:
-        seen = [workplace.bucket.fetch(one.image) for one in drawn[: 2 if spec.entry else 1]]
+        seen = [workplace.bucket.fetch(one.layers or one.image) for one in drawn[: 2 if spec.entry else 1]]
         with workplace.folder(run, "clip") as folder:
             try:
                 file = clip.encode(spec, seen, folder, workplace.stall_seconds, encoder=encoder.named(encoder_name))
@@ -262,7 +298,10 @@ def clip_spec(
 
 
 def _still(movement: Movement, drawn: Drawn, captioned: Captioned) -> Still:
-    return Still(picture_sha256=drawn.image.sha256, frames=captioned.frames, **movement.model_dump())
+    parts = drawn.layers.sha256 if drawn.layers else None
+    return Still(
+        picture_sha256=drawn.image.sha256, layers_sha256=parts, frames=captioned.frames, **movement.model_dump()
+    )
 
 
 def _entry(staging: Staging, drawn: Sequence[Drawn], captioned: Sequence[Captioned], frame: Frame) -> clip.Entry | None:

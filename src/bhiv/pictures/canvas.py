@@ -52,12 +52,14 @@ class Depth(NamedTuple):
 
     light: Field
     cover: Field
+    #: From 0, as far as the sky, to 1; the nearer, the faster a camera passes it.
+    near: float = 0.0
 
 
 class Canvas:
     """Height x width x 3 of linear light, with the marks that say where text was written.
 
-    A layered one also keeps what was drawn between calls of `deepen` apart, for a camera that moves past it; that takes
+    A layered one also keeps what was drawn at each distance apart, for a camera that moves past it; that takes
     as much memory again for each.
     """
 
@@ -65,6 +67,7 @@ class Canvas:
         self.width = width
         self.height = height
         self._depths: list[Depth] = []
+        self._near = 0.0
         self._cover = np.zeros((height, width), np.float32) if layered else None
         self._behind = np.zeros((height, width, 3), np.float32) if layered else None
         self.light: Field = np.zeros((height, width, 3), np.float32)
@@ -93,17 +96,32 @@ class Canvas:
         y = ((np.arange(rows) + 0.5) / rows).astype(np.float32)
         return x[None, :], y[:, None]
 
-    def deepen(self) -> None:
-        """Say that what was drawn since the last time lies behind what comes; costs nothing unless it is layered."""
-        if self._cover is None or self._behind is None or not np.any(self.light != self._behind):
+    def deepen(self, near: float) -> None:
+        """Say how near what comes lies, from 0, as far as the sky, to 1; costs nothing unless the canvas is layered.
+
+        It covers what was drawn before, however near it is: a sun's path on the water lies before it and moves with
+        the sun. What has light or words of its own in common should lie at one distance.
+        """
+        if near != self._near:
+            self._part()
+            self._near = near
+
+    def _part(self) -> None:
+        if self._cover is None or self._behind is None:
             return
-        light = self.light - (1 - self._cover)[..., None] * self._behind
-        self._depths.append(Depth(np.maximum(light, 0), self._cover))
-        self._behind, self._cover = self.light.copy(), np.zeros_like(self._cover)
+        changed = np.flatnonzero((self.light != self._behind).any(axis=(1, 2)))
+        if not changed.size:
+            return
+        rows = slice(changed[0], changed[-1] + 1)
+        through = cv2.merge([1 - self._cover[rows]] * 3)
+        light = np.zeros_like(self.light)
+        light[rows] = np.maximum(cv2.subtract(self.light[rows], cv2.multiply(through, self._behind[rows])), 0)
+        self._depths.append(Depth(light, self._cover, self._near))
+        self._behind[rows], self._cover = self.light[rows], np.zeros_like(self._cover)
 
     def depths(self) -> tuple[Depth, ...]:
         """Return what was drawn, the farthest first; only a layered canvas has any."""
-        self.deepen()
+        self._part()
         return tuple(self._depths)
 
     def replace(self, top: int, field: Field) -> None:
@@ -117,7 +135,9 @@ class Canvas:
         self.light = np.asarray(cv2.flip(self.light, 1), np.float32)
         if self._cover is not None and self._behind is not None:
             self._cover, self._behind = self._cover[:, ::-1].copy(), self._behind[:, ::-1].copy()
-            self._depths = [Depth(one.light[:, ::-1].copy(), one.cover[:, ::-1].copy()) for one in self._depths]
+            self._depths = [
+                Depth(one.light[:, ::-1].copy(), one.cover[:, ::-1].copy(), one.near) for one in self._depths
+            ]
 
     def _covered(self, here: tuple[slice, slice], share: Field) -> None:
         if self._cover is not None:
@@ -242,13 +262,15 @@ class Canvas:
         return here, (slice(y - top, bottom - top), slice(x - left, right - left))
 
 
-def developed(light: Field) -> NDArray[np.uint8]:
-    """Return linear light as an 8-bit RGB picture, with grain."""
+def developed(light: Field, left: int = 0, top: int = 0) -> NDArray[np.uint8]:
+    """Return linear light as an 8-bit RGB picture, with the grain that a place in a larger one has."""
     height, width = light.shape[:2]
     curve = cv2.pow(np.clip(light, 0.0, 1.0), 1 / GAMMA)
     # One tile over and over: nobody sees the period in noise this faint.
     down, right = max(height - _TILE, 0), max(width - _TILE, 0)
-    noise = cv2.copyMakeBorder(_grain(), 0, down, 0, right, cv2.BORDER_WRAP)[:height, :width]
+    noise = cv2.copyMakeBorder(np.roll(_grain(), (-top, -left), (0, 1)), 0, down, 0, right, cv2.BORDER_WRAP)[
+        :height, :width
+    ]
     picture = cv2.addWeighted(curve, 255.0, cv2.merge([noise] * 3), 1.0, 0.0, dtype=cv2.CV_8U)
     return np.asarray(picture, np.uint8)
 

@@ -19,6 +19,7 @@ def chapter(brief: Brief, canvas: Canvas, palette: Palette) -> None:
     if brief.motif:
         scenery(brief, canvas, palette, low=canvas.upright)
         _turn(canvas, backwards)
+        canvas.deepen(0)  # what follows belongs to the words
         _veil(canvas, palette, backwards)
     else:
         slide(canvas, palette, brief.seed)

@@ -12,7 +12,7 @@ def space(canvas: Canvas, palette: Palette, random: np.random.Generator, low: bo
     """Draw a ringed planet at a side, or, where `low` leaves room above, a planet's limb across the lower half."""
     _nebula(canvas, palette, random, low)
     stars(canvas, random, 1.15, 260)
-    canvas.deepen()
+    canvas.deepen(1)
     if low:
         reach = max(canvas.width * 0.72, canvas.height * 0.6)
         _planet(canvas, palette, random, (0.5 * canvas.width, canvas.height * 0.53 + reach), reach, (0.10, 0.74, -0.62))

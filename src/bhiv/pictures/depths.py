@@ -9,6 +9,9 @@ from bhiv.pictures.palette import Colour, Palette, mix, scale
 from bhiv.pictures.petals import flower
 from bhiv.pictures.ridges import profile, ridge
 
+#: How near the ground lies, see `Canvas.deepen`.
+_NEAR = 0.4
+
 
 def depths(canvas: Canvas, palette: Palette, motif: str, seed: int, low: bool) -> None:
     """Cover the canvas with a pond's inside: `seed`, `sprout` or `stem`; `low` keeps the upper half to text."""
@@ -16,7 +19,7 @@ def depths(canvas: Canvas, palette: Palette, motif: str, seed: int, low: bool) -
     x = 0.5 if low or canvas.upright else 0.5 + float(random.choice([-0.13, 0.13]))
     _water(canvas, palette, x, random, 0.4 if low else 1.0)
     _dust(canvas, palette, random, 36)
-    canvas.deepen()
+    canvas.deepen(_NEAR)
     ground = _mud(canvas, palette, random)
     column = int(x * canvas.width)
     place = (x * canvas.width, float(ground[column]) + canvas.unit * 2.5)
@@ -128,7 +131,10 @@ def _stem(
     canvas.polygon(stem, green)
     canvas.polygon(stem - (canvas.unit * 0.2, 0), mix(green, palette.sun, 0.3), 0.25)
     tip = (place[0] + 0.06 * tall + np.sin(5) * tall * 0.03, place[1] + canvas.unit - tall)
+    # The beams are so bright that its light shows only where they leave room: the two must not move apart.
+    canvas.deepen(0)
     canvas.glow(tip[0], tip[1] - canvas.unit * 6, canvas.unit * 12, mix(palette.sky[2], palette.sun, 0.4), 0.45)
+    canvas.deepen(_NEAR)
     bud = flower(canvas.unit * 15, 0.06, int(random.integers(1 << 30)))
     canvas.blend(bud.cover, tip[0] - bud.x, tip[1] - bud.y + canvas.unit * 0.4, bud.light)
 

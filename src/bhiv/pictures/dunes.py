@@ -18,7 +18,7 @@ def desert(canvas: Canvas, palette: Palette, random: np.random.Generator, low: b
     clouds(canvas, field, palette, horizon, random, 0.04 if low else 0.22)
     canvas.cover(field)
     disc(canvas, palette, sun, 8.5 if low else 9.5)
-    canvas.deepen()
+    canvas.deepen(0.4)
     sand = mix(mix(palette.accent, palette.far, 0.40), palette.sky[2], 0.22)
     haze = mix(palette.sky[2], palette.far, 0.35)
     rows = ((0.572, 0.045, 3, 0.62), (0.630, 0.095, 2, 0.32), (0.715, 0.125, 1, 0.08))
@@ -31,7 +31,7 @@ def desert(canvas: Canvas, palette: Palette, random: np.random.Generator, low: b
             _shade(canvas, line, crest, base * canvas.height, dark, side)
         if number == 1:
             _caravan(canvas, line, mix(dark, palette.near, 0.8), 0.5 - side * 0.16)
-    canvas.deepen()
+    canvas.deepen(1)
     line, _ = _dune(canvas, random, 0.790, 0.045, 1, side)
     near = mix(palette.near, palette.far, 0.16)
     ridge(canvas, line, near, palette.near, canvas.height * 0.12)

@@ -20,7 +20,7 @@ def lamps(canvas: Canvas, palette: Palette, seed: int, low: bool) -> None:
     floor = 0.60
     _room(canvas, palette, side, floor, 0.45 if low else 1.0)
     _blurred(canvas, random, side, floor, low)
-    canvas.deepen()
+    canvas.deepen(0.5)
     size = min(canvas.height * (0.17 if low else 0.225), canvas.width * 0.26)
     place = (side * canvas.width, canvas.height * (0.735 if low else 0.725))
     _scattered(canvas, palette, random, place, size)

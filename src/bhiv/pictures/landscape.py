@@ -23,6 +23,7 @@ def landscape(canvas: Canvas, palette: Palette, motif: str, details: tuple[str, 
     random = np.random.default_rng(seed)
     MOTIFS[motif](canvas, palette, random, low)
     if "temple" in details and motif in _WITH_SHORE:
+        canvas.deepen(0.35)
         temple(
             canvas, 0.24 * canvas.width, 0.562 * canvas.height, canvas.unit * 20, mix(palette.far, palette.near, 0.55)
         )
@@ -47,7 +48,6 @@ def _sunlit(
     canvas.cover(field)
     if radius:
         disc(canvas, palette, sun, radius)
-    canvas.deepen()
 
 
 def _woods(canvas: Canvas, palette: Palette, line: Profile, random: np.random.Generator) -> None:
@@ -57,8 +57,9 @@ def _woods(canvas: Canvas, palette: Palette, line: Profile, random: np.random.Ge
 def _mountains(canvas: Canvas, palette: Palette, random: np.random.Generator, low: bool) -> None:
     x = _side(random)
     _sunlit(canvas, palette, 0.62, (x, 0.44 if low else 0.25), 5.5, random, low)
+    canvas.deepen(0.2)
     _peaks(canvas, palette, random, 0.56 if low else 0.50, 1 - x)
-    line = range_of(canvas, palette, random, start=0.57, end=0.74, layers=4, rise=0.06)
+    line = range_of(canvas, palette, random, start=0.57, end=0.74, layers=4, rise=0.06, distances=(0.5, 1.0))
     _woods(canvas, palette, line, random)
 
 
@@ -165,6 +166,8 @@ def _sea(canvas: Canvas, palette: Palette, random: np.random.Generator, low: boo
     glints(canvas, mix(palette.sky[2], palette.sun, 0.7), x, horizon, random, 0.085)
     # After the mirror: its image is broken into glints, not a second disc.
     disc(canvas, palette, (x, horizon - (0.105 if low else 0.17)), 7.0)
+    # The sea is as far as the sky that it mirrors.
+    canvas.deepen(1)
     _sail(
         canvas, palette, (1 - x if not low else 0.27) * canvas.width, (horizon + 0.035) * canvas.height, canvas.unit * 9
     )
@@ -186,6 +189,7 @@ def _forest(canvas: Canvas, palette: Palette, random: np.random.Generator, low: 
     start = 0.56 if low else 0.50
     for layer in range(5):
         near = layer / 4
+        canvas.deepen((0.3, 0.3, 0.65, 0.65, 1.0)[layer])
         line = canvas.height * (start + (0.76 - start) * near - 0.045 * profile(random, canvas.width, 1.6, 0.45))
         tint = mix(palette.far, palette.near, 0.06 + 0.94 * near**0.9)
         tall = canvas.height * (0.06 + 0.075 * near)
@@ -196,13 +200,15 @@ def _forest(canvas: Canvas, palette: Palette, random: np.random.Generator, low: 
 def _river(canvas: Canvas, palette: Palette, random: np.random.Generator, low: bool) -> None:
     x = _side(random)
     _sunlit(canvas, palette, 0.58, (x, 0.42 if low else 0.28), 5.5, random, low)
-    range_of(canvas, palette, random, start=0.49, end=0.56, layers=4, rise=0.06)
+    range_of(canvas, palette, random, start=0.49, end=0.56, layers=4, rise=0.06, distances=(0.35, 0.35))
+    canvas.deepen(0.6)
     edge = canvas.height * (0.575 - 0.008 * profile(random, canvas.width, 2, 0.5))
     near = mix(palette.near, palette.leaf, 0.30)
     meadow = mix(mix(palette.leaf, palette.far, 0.35), palette.sky[2], 0.10)
     ridge(canvas, edge, meadow, near, canvas.height * 0.42)
     _stream(canvas, palette, 1 - x)
     for share in (0.1, 0.5, 1.0):
+        canvas.deepen(1.0 if share == 1 else 0.6)
         line = _bank(canvas, 1 - x, 0.585 + 0.15 * share, 0.03 + 0.20 * share)
         line += canvas.height * 0.012 * profile(random, canvas.width, 5, 0.5)
         tint = mix(mix(meadow, palette.near, 0.45), palette.near, share)
@@ -239,8 +245,10 @@ def _town(canvas: Canvas, palette: Palette, random: np.random.Generator, low: bo
     x = _side(random)
     shore = 0.635
     _sunlit(canvas, palette, 0.62, (x, 0.45 if low else 0.30), 7, random, low)
+    canvas.deepen(0.6)
     city(canvas, palette, shore * canvas.height, random, 0.62 if low else 1.0)
     mirror(canvas, palette, shore, random)
+    canvas.deepen(0)
     glints(canvas, mix(palette.accent, palette.sky[2], 0.5), x, shore, random, 0.2)
 
 

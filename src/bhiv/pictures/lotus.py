@@ -22,7 +22,7 @@ def pond(canvas: Canvas, palette: Palette, motif: str, details: tuple[str, ...],
     _scenery(canvas, palette, horizon, x, details, random, low)
     radius = min(canvas.height * (0.215 if low else 0.27), canvas.width * (0.27 if low else 0.34))
     place = (x * canvas.width, (0.70 if low else 0.685) * canvas.height)
-    canvas.deepen()
+    canvas.deepen(0.7)
     rings(canvas, mix(palette.sky[2], palette.sun, 0.4), place[0], place[1] + radius * 0.10, radius * 1.2, 4)
     _leaves(canvas, palette, place, radius, random)
     if motif == "bud":

@@ -16,13 +16,13 @@ from bhiv.pictures.water import mirror, rings
 def rain(canvas: Canvas, palette: Palette, random: np.random.Generator, low: bool) -> None:
     """Draw clouds, hills in the mist, palms, falling rain and rings on the water; `low` leaves room above."""
     _clouds(canvas, palette, random, low)
-    canvas.deepen()
+    canvas.deepen(0.5)
     # Under clouds the distance is grey.
     grey = mix(palette.sky[0], palette.sky[1], 0.45)
     palette = replace(
         palette, far=mix(palette.far, grey, 0.55), sky=(*palette.sky[:2], mix(palette.sky[2], grey, 0.45))
     )
-    range_of(canvas, palette, random, start=0.50, end=0.615, layers=4, rise=0.045)
+    range_of(canvas, palette, random, start=0.50, end=0.615, layers=4, rise=0.045, distances=(0.5, 0.5))
     _mist(canvas, palette, 0.60, 0.20)
     _streaks(canvas, palette, random, 150, 0.10, 0.62)
     field = canvas.height * (0.635 - 0.008 * profile(random, canvas.width, 1.4, 0.4))
@@ -36,7 +36,7 @@ def rain(canvas: Canvas, palette: Palette, random: np.random.Generator, low: boo
         _palm(canvas, (x, y), tall * share, lean, mix(dark, palette.sky[1], 0.16 * (1 - share)), gust)
     ridge(canvas, field, meadow, mix(meadow, palette.near, 0.6), canvas.height * 0.06)
     mirror(canvas, palette, 0.665, random)
-    canvas.deepen()
+    canvas.deepen(1)
     _bank(canvas, palette, random)
     for _ in range(13):
         x, y = random.uniform(0.04, 0.96) * canvas.width, random.uniform(0.685, 0.775) * canvas.height

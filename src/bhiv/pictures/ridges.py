@@ -39,13 +39,23 @@ def ridge(canvas: Canvas, line: Profile, top: Colour, foot: Colour, depth: float
 
 
 def range_of(
-    canvas: Canvas, palette: Palette, random: np.random.Generator, *, start: float, end: float, layers: int, rise: float
+    canvas: Canvas,
+    palette: Palette,
+    random: np.random.Generator,
+    *,
+    start: float,
+    end: float,
+    layers: int,
+    rise: float,
+    distances: tuple[float, float] = (0.35, 1.0),
 ) -> Profile:
-    """Draw ridges from far to near between two shares of the height, each darker; return the nearest one's line."""
+    """Draw ridges from far to near between two shares of the height, each darker; return the nearest one's line.
+
+    `distances` are those of the farther and of the nearer half, see `Canvas.deepen`.
+    """
     line = np.zeros(canvas.width)
     for layer in range(layers):
-        if layer == (layers + 1) // 2:
-            canvas.deepen()
+        canvas.deepen(distances[layer >= (layers + 1) // 2])
         near = layer / max(layers - 1, 1)
         waves = 1.3 + 1.2 * near + random.uniform(0, 0.5)
         shape = profile(random, canvas.width, waves * max(canvas.width / canvas.height, 0.7), 0.46 - 0.05 * near)

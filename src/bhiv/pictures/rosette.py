@@ -25,7 +25,7 @@ def blossom(canvas: Canvas, palette: Palette, seed: int, low: bool) -> None:
     turn = float(random.uniform(0, 1))
     warm = mix(palette.sky[2], palette.accent, 0.5)
     canvas.glow(x, y, radius * 0.85, warm, 0.30 if low else 0.5)
-    canvas.deepen()
+    canvas.deepen(0.4)
     for ring, (reach, root, count, breadth, lit) in enumerate(_RINGS):
         angles = (np.arange(count) + (0.5 if ring % 2 else 0.0)) * 2 * np.pi / count - np.pi / 2
         outer = mix(scale(mix(palette.mid, palette.sky[1], 0.35), 1.15), warm, lit**1.5)
@@ -36,7 +36,7 @@ def blossom(canvas: Canvas, palette: Palette, seed: int, low: bool) -> None:
         canvas.disc(
             x + np.cos(angle) * radius * 0.095, y + np.sin(angle) * radius * 0.095, radius * 0.016, palette.mid, 0.8
         )
-    canvas.deepen()
+    canvas.deepen(1)
     ground = canvas.height * (0.775 - 0.010 * profile(random, canvas.width, 1.6, 0.4))
     ridge(canvas, ground, mix(palette.near, palette.base, 0.35), palette.near, canvas.height * 0.2)
     _drifting(canvas, palette, random, warm, 0.40 if low else 0.06)

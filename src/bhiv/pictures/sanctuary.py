@@ -20,7 +20,7 @@ def shrine(canvas: Canvas, palette: Palette, random: np.random.Generator, low: b
     clouds(canvas, field, palette, _SHORE, random, 0.05 if low else 0.34)
     canvas.cover(field)
     disc(canvas, palette, sun, 9 if low else 14)
-    canvas.deepen()
+    canvas.deepen(0.5)
     shore = _SHORE * canvas.height
     hills = profile(random, canvas.width, 2.0, 0.45)
     far = mix(palette.far, palette.sky[2], 0.35)
@@ -35,9 +35,12 @@ def shrine(canvas: Canvas, palette: Palette, random: np.random.Generator, low: b
     _stairs(canvas, palette, x, shore, tall, front)
     _windows(canvas, palette, x, shore - plinth, tall - plinth)
     mirror(canvas, palette, _SHORE, random)
+    canvas.deepen(0)
     glints(canvas, mix(palette.sky[2], palette.sun, 0.6), side, _SHORE + 0.012, random, 0.075)
+    canvas.deepen(1)
     _floating(canvas, palette, random)
     if not low:
+        canvas.deepen(0.7)
         _birds(canvas, random, mix(palette.far, palette.near, 0.6), 1 - side)
 
 

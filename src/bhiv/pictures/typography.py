@@ -61,7 +61,8 @@ class Placed:
 def write(canvas: Canvas, texts: Sequence[Placed]) -> None:
     """Write blocks of text, after what is behind them was darkened as far as it must be; empty ones are left out."""
     seen = [text for text in texts if text.block.lines]
-    canvas.deepen()
+    # With the sky: words stay in the frame longest there, and apart from what passes below them.
+    canvas.deepen(0)
     for text in seen:  # all of them first: dimming must not reach ink
         _darken_behind(canvas, text.box(), text.ink)
     for text in seen:

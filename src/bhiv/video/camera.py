@@ -23,15 +23,15 @@ from bhiv.video.yuv import YUV, Plane, planes
 #: How much larger than the frame a picture is drawn, so that the camera has room and never magnifies.
 MARGIN = 1.15
 #: The closest view. Above 1, because the sub-pixel search needs a scale that is not a whole number.
-_CLOSE = 1.04
+CLOSE = 1.04
 _PANNING = 1.06
 #: How many output pixels the search may skip, and the error in picture pixels that ends it.
 _REACH = 32
 _GOOD_ENOUGH = 0.02
 #: Repeated edge pixels around a plane: room for the search where a view touches the picture's edge.
-_BORDER = 40
+BORDER = 40
 #: Positions within a pixel at which a pan is resized; the path is missed by 0.042 pixels at most.
-_PHASES = 12
+PHASES = 12
 _MIDDLE = Focus(x=0.5, y=0.5)
 
 
@@ -41,6 +41,8 @@ class Still(Contract):
     picture_sha256: str
     move: Camera
     focus: Focus | None = None
+    #: The picture's parts, where the camera passes them at their own speeds; None: it sees the picture as one.
+    layers_sha256: str | None = None
     #: Length of the scene. The move lasts a little longer, so that the next scene can begin over it.
     frames: Frames
 
@@ -81,7 +83,7 @@ def run_on(fps: int) -> int:
 
 def prepare(picture: NDArray[np.uint8]) -> tuple[Plane, ...]:
     """Return an RGB picture as `open_shot` takes it: its planes, with room around them."""
-    return tuple(np.pad(plane, _BORDER, mode="edge") for plane in planes(picture))
+    return tuple(np.pad(plane, BORDER, mode="edge") for plane in planes(picture))
 
 
 def open_shot(bordered: Sequence[Plane], still: Still, width: int, height: int, fps: int) -> Source:
@@ -117,7 +119,7 @@ class _Zoom:
         self._scratch = _scratch(width, height)
 
     def expose(self, number: int, frame: YUV) -> None:
-        view = _between(self._start, self._end, _eased(number, self._steps))
+        view = _between(self._start, self._end, eased(number, self._steps))
         for plane, target in zip(self._bordered, frame.planes, strict=True):
             _look(plane, view, target, self._scratch)
 
@@ -138,10 +140,10 @@ class _Pan:
         ]
 
     def expose(self, number: int, frame: YUV) -> None:
-        eased = _eased(number, self._steps)
+        along = eased(number, self._steps)
         for (strips, way_x, way_y), target in zip(self._strips, frame.planes, strict=True):
-            gone = 1 - eased if self._backwards else eased
-            at, phase = divmod(round(gone * (way_x + way_y) * _PHASES), _PHASES)
+            gone = 1 - along if self._backwards else along
+            at, phase = divmod(round(gone * (way_x + way_y) * PHASES), PHASES)
             left, top = (at, 0) if way_x else (0, at)
             height, width = target.shape
             np.copyto(target, strips[phase][top : top + height, left : left + width])
@@ -149,9 +151,9 @@ class _Pan:
 
 def _views(move: Camera, focus: Focus) -> tuple[_View, _View]:
     """Return where a move starts and ends: a zoom closes in on the focus, a pan passes at its height."""
-    far, close = _View(MARGIN), _View(_CLOSE, *(_inside(at, _CLOSE) for at in (focus.x, focus.y)))
-    low, high = _inside(0, _PANNING), _inside(1, _PANNING)
-    x, y = _inside(focus.x, _PANNING), _inside(focus.y, _PANNING)
+    far, close = _View(MARGIN), _View(CLOSE, *(inside(at, CLOSE) for at in (focus.x, focus.y)))
+    low, high = inside(0, _PANNING), inside(1, _PANNING)
+    x, y = inside(focus.x, _PANNING), inside(focus.y, _PANNING)
     match move:
         case "zoom_in":
             return far, close
@@ -169,20 +171,20 @@ def _views(move: Camera, focus: Focus) -> tuple[_View, _View]:
             return far, far
 
 
-def _inside(centre: float, scale: float) -> float:
+def inside(centre: float, scale: float) -> float:
     """Return the centre nearest to this one from which a view does not leave the picture."""
     half = scale / MARGIN / 2
     return min(max(centre, half), 1 - half)
 
 
-def _eased(number: int, steps: int) -> float:
+def eased(number: int, steps: int) -> float:
     """Return how far a move has come, 0-1; half of it is eased, so that it neither jerks nor ever stands still."""
     time = min(number / max(steps - 1, 1), 1.0)
     return time / 2 + time * time * (3 - 2 * time) / 2
 
 
-def _between(start: _View, end: _View, eased: float) -> _View:
-    return _View(*(a + (b - a) * eased for a, b in ((start.scale, end.scale), (start.x, end.x), (start.y, end.y))))
+def _between(start: _View, end: _View, along: float) -> _View:
+    return _View(*(a + (b - a) * along for a, b in ((start.scale, end.scale), (start.x, end.x), (start.y, end.y))))
 
 
 def _scratch(width: int, height: int) -> Plane:
@@ -198,27 +200,35 @@ def _look(plane: Plane, view: _View, target: Plane, scratch: Plane) -> None:
 def _corner(plane: Plane, view: _View, shape: tuple[int, ...]) -> tuple[float, float]:
     """Return where a view of `shape` begins in a bordered plane, x and y in pixels."""
     height, width = shape
-    inner_height, inner_width = (side - 2 * _BORDER for side in plane.shape)
-    left = _BORDER + view.x * inner_width - view.scale * width / 2
-    return left, _BORDER + view.y * inner_height - view.scale * height / 2
+    inner_height, inner_width = (side - 2 * BORDER for side in plane.shape)
+    left = BORDER + view.x * inner_width - view.scale * width / 2
+    return left, BORDER + view.y * inner_height - view.scale * height / 2
 
 
 def _strips(
     plane: Plane, first: _View, across: float, down: float, shape: tuple[int, ...]
 ) -> tuple[list[Plane], float, float]:
     """Return what a pan passes of a plane, a part of a pixel later each, and its way along x and y in pixels."""
-    inner_height, inner_width = (side - 2 * _BORDER for side in plane.shape)
+    inner_height, inner_width = (side - 2 * BORDER for side in plane.shape)
     way_x, way_y = across * inner_width / first.scale, down * inner_height / first.scale
     height, width = shape[0] + int(way_y) + 1, shape[1] + int(way_x) + 1
-    left, top = _corner(plane, first, shape)
-    scratch = _scratch(width, height)
+    corner = _corner(plane, first, shape)
+    return at_phases(plane, corner, first.scale, (height, width), along_x=bool(way_x)), way_x, way_y
+
+
+def at_phases(
+    plane: Plane, corner: tuple[float, float], scale: float, shape: tuple[int, int], *, along_x: bool
+) -> list[Plane]:
+    """Return what `shape` pixels show of a bordered plane from a corner on, a part of a pixel later each."""
+    scratch = _scratch(shape[1], shape[0])
     strips = []
-    for phase in range(_PHASES):
-        on = phase / _PHASES * first.scale
-        strip = np.empty((height, width), np.uint8)
-        _resample(plane, left + (on if way_x else 0), top + (on if way_y else 0), first.scale, strip, scratch)
+    for phase in range(PHASES):
+        on = phase / PHASES * scale
+        left, top = (corner[0] + on, corner[1]) if along_x else (corner[0], corner[1] + on)
+        strip = np.empty(shape, np.uint8)
+        _resample(plane, left, top, scale, strip, scratch)
         strips.append(strip)
-    return strips, way_x, way_y
+    return strips
 
 
 def _resample(plane: Plane, left: float, top: float, scale: float, target: Plane, scratch: Plane) -> None:

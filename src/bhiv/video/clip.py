@@ -13,7 +13,7 @@ from bhiv.bucket.artifact import Artifact
 from bhiv.cache import Step
 from bhiv.errors import ObjectDamaged
 from bhiv.plan import Contract, Frames, Quality
-from bhiv.video import camera, transitions
+from bhiv.video import camera, layers, parallax, transitions
 from bhiv.video.camera import Source, Still
 from bhiv.video.encoder import ENCODER, SOFTWARE, Encoder, encoder_arguments
 from bhiv.video.overlay import CaptionLayer, Overlay
@@ -66,7 +66,8 @@ def encode(
 ) -> Path:
     """Write the clip into `folder` and return its path; an encoder that takes no frame for `stall_seconds` is ended.
 
-    The pictures are the scene's and, where it has an entry, that of the scene before. `output` replaces the encoder and
+    The pictures are the scene's and, where it has an entry, that of the scene before; in place of one, the file of its
+    layers where the still names some. `output` replaces the encoder and
     the file's name, for who wants the raw frames.
 
     Raises:
@@ -75,10 +76,7 @@ def encode(
     # As many scenes as cores are encoded at once: threads of OpenCV's own would only wait for each other.
     cv2.setNumThreads(1)
     stills = [spec.still, *([spec.entry.still] if spec.entry else [])]
-    shots = [
-        camera.open_shot(_load(picture, still.picture_sha256), still, spec.width, spec.height, spec.fps)
-        for picture, still in zip(pictures, stills, strict=True)
-    ]
+    shots = [_open(picture, still, spec) for picture, still in zip(pictures, stills, strict=True)]
     with process.feed(_command(spec, output, encoder), stall_seconds=stall_seconds, cwd=folder) as write:
         for frame in _frames(spec, *shots):
             write(frame.data.data)
@@ -99,6 +97,12 @@ def _frames(spec: ClipSpec, shot: Source, before: Source | None = None) -> Itera
         if overlay:
             overlay.burn(number, *frame.planes)
         yield frame
+
+
+def _open(path: Path, still: Still, spec: ClipSpec) -> Source:
+    if still.layers_sha256:
+        return parallax.open_pan(layers.load(path), still, spec.width, spec.height, spec.fps)
+    return camera.open_shot(_load(path, still.picture_sha256), still, spec.width, spec.height, spec.fps)
 
 
 @lru_cache(maxsize=4)
