@@ -111,8 +111,10 @@ class _Scenes:
             for label, scene in zip(labels, plan.scenes, strict=True)
         ]
         self.captioned = [
-            set_captions.submit(label, scene, later(narrated), plan.captions, frame)
-            for label, scene, narrated in zip(labels, plan.scenes, self.narrated, strict=True)
+            set_captions.submit(
+                label, scene, later(narrated), plan.captions, frame, later(drawn) if scene.footage else None
+            )
+            for label, scene, narrated, drawn in zip(labels, plan.scenes, self.narrated, self.drawn, strict=True)
         ]
         # Before the clips: it is then done while they are encoded, and the join has only to copy.
         self.sound = master_sound.submit(run, [*map(later, self.narrated)], [*map(later, self.captioned)], frame)

@@ -2,11 +2,18 @@
 
 from bhiv.cache import Made
 from bhiv.plan import Captions, Scene
-from bhiv.production import Captioned, Frame, Narrated, make_captions
+from bhiv.production import Captioned, Drawn, Frame, Narrated, make_captions
 from tasks.step import here, shown, step
 
 
 @step("captions", "captions {label}")
-def set_captions(label: str, scene: Scene, narrated: Made[Narrated], style: Captions, frame: Frame) -> Made[Captioned]:
-    """Set the captions to the narration's words."""
-    return shown(make_captions(here(), scene, narrated.result, style, frame))
+def set_captions(
+    label: str,
+    scene: Scene,
+    narrated: Made[Narrated],
+    style: Captions,
+    frame: Frame,
+    drawn: Made[Drawn] | None = None,
+) -> Made[Captioned]:
+    """Set the captions to the narration's words; `drawn` is there where the scene may last as long as its clip."""
+    return shown(make_captions(here(), scene, narrated.result, style, frame, drawn.result if drawn else None))

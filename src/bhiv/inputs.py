@@ -146,11 +146,15 @@ def _read(source: str, limit: int) -> bytes:
 
 
 def _with_files_kept(plan: RenderPlan, folder: Path, settings: Settings) -> RenderPlan:
-    if not any(scene.picture and scene.picture.file for scene in plan.scenes):
-        return plan
-    from bhiv.photos.own_files import keep_files
+    if any(scene.picture and scene.picture.file for scene in plan.scenes):
+        from bhiv.photos.own_files import keep_files
 
-    return keep_files(plan, folder, settings)
+        plan = keep_files(plan, folder, settings)
+    if any(scene.footage and scene.footage.file for scene in plan.scenes):
+        from bhiv.video.own_clips import keep_clips
+
+        plan = keep_clips(plan, folder, settings)
+    return plan
 
 
 def _is_plan(source: str, data: bytes) -> bool:

@@ -117,6 +117,35 @@ def feed(
 
 
 @contextmanager
+def read(
+    argv: Sequence[str], *, stall_seconds: float, cwd: Path | None = None
+) -> Iterator[Callable[[memoryview], bool]]:
+    """Start a command and yield what fills a buffer from its standard output; on leaving, end the command.
+
+    A buffer that the command's end left unfilled is False, and the command had a good end then. It may take any time as
+    a whole, and the reader too, but a buffer must be filled within about `stall_seconds`. Raises the same errors as
+    `run`.
+    """
+    with _started(argv, cwd, stdout=subprocess.PIPE) as (child, stderr), _Deadline(child, stall_seconds) as deadline:
+        assert child.stdout is not None
+        pipe = child.stdout
+        _widen(pipe)
+
+        def fill(buffer: memoryview) -> bool:
+            deadline.restart()
+            filled = 0
+            while filled < len(buffer) and (count := pipe.readinto(buffer[filled:])):  # type: ignore[attr-defined]
+                filled += count
+            if filled < len(buffer):
+                child.wait()
+                _check(argv, child, _read(stderr), deadline.passed)
+            deadline.pause()
+            return filled == len(buffer)
+
+        yield fill
+
+
+@contextmanager
 def _started(
     argv: Sequence[str], cwd: Path | None, stdout: int
 ) -> Iterator[tuple["subprocess.Popen[bytes]", IO[bytes]]]:
@@ -154,6 +183,10 @@ class _Deadline:
         """Count from now again."""
         self._at = time.monotonic() + self._seconds
 
+    def pause(self) -> None:
+        """Count nothing until the next restart."""
+        self._at = time.monotonic() + threading.TIMEOUT_MAX / 2
+
     def __enter__(self) -> "_Deadline":
         self._thread.start()
         return self
@@ -163,7 +196,8 @@ class _Deadline:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(max(0.0, self._at - time.monotonic())):
+        # It looks again after `seconds` at the latest: the moment may have been moved nearer.
+        while not self._ended.wait(min(max(0.0, self._at - time.monotonic()), self._seconds)):
             if time.monotonic() >= self._at:
                 self.passed = True
                 _kill(self._child)

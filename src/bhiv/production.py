@@ -13,10 +13,22 @@ from bhiv import captions, ffmpeg, fonts, pictures, timeline
 from bhiv.bucket import Artifact
 from bhiv.cache import Made, Step, find, recall
 from bhiv.captions import Cue
+from bhiv.errors import FootageRefused, PictureError
 from bhiv.photos import Collection, Credit, Wish, procure
 from bhiv.photos.offers import Offer
 from bhiv.pictures import Brief
-from bhiv.plan import Camera, Captions, Contract, Frames, Quality, RenderPlan, Samples, Scene
+from bhiv.plan import (
+    SAMPLE_RATE,
+    Camera,
+    Captions,
+    Contract,
+    Footage,
+    Frames,
+    Quality,
+    RenderPlan,
+    Samples,
+    Scene,
+)
 from bhiv.settings import Settings
 from bhiv.speech import Spoken, Voice, narrate, read_narration
 from bhiv.speech.engine import EMBEDDED
@@ -24,7 +36,8 @@ from bhiv.speech.lexicon import NO_WORDS, Lexicon, read_lexicon
 from bhiv.speech.narration import Sentence, embedded
 from bhiv.speech.utterance import Utterance
 from bhiv.storyboard import opening
-from bhiv.video import clip, gate, join, sound
+from bhiv.video import clip, filming, footage, gate, join, own_sound, sound
+from bhiv.video.footage import FootageSpec
 from bhiv.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -34,7 +47,9 @@ if TYPE_CHECKING:
 class Drawn(Contract):
     """A scene's picture."""
 
+    #: The clip's file where there is footage.
     image: Artifact
+    footage: FootageSpec | None = Field(None, description="What is shown of a clip; None for a picture.")
     source: str = Field("offline", description="offline, own, or the service that gave it.")
     credit: Credit | None = Field(None, description="Whom it is owed to; None for nobody.")
 
@@ -74,6 +89,9 @@ NARRATION = Step("narration", 1, "audio", Narrated)
 CAPTIONS = Step("captions", 1, "clips", Captioned)
 GATE = Step("gate", 1, "videos", gate.Verdict)
 
+#: How long a scene with nothing to say lasts whose clip can't be shown.
+_WITHOUT_CLIP_SECONDS = 5.0
+
 #: Part of the cache key of every narration by the embedded voice.
 _ESPEAK = f"espeakng-loader {version('espeakng-loader')}"
 
@@ -94,10 +112,43 @@ def show_picture(
     workplace: Workplace, run: str, wish: Wish, found: Sequence[Offer], collection: Collection
 ) -> Made[Drawn]:
     """Return the picture that a scene shows, from the first source that has one; a designed one when none has."""
+    refused: tuple[str, ...] = ()
+    if wish.footage is not None:
+        try:
+            return _film(workplace, run, wish, wish.footage, collection)
+        except (FootageRefused, PictureError) as error:
+            refused = (f"{error}; a picture takes its place",)
     photo, notes = procure(workplace.bucket, wish, found, collection)
     if photo is None:
-        return replace(make_picture(workplace, run, wish.brief), notes=notes)
-    return Made(Drawn(**dict(photo.result)), photo.seconds, photo.cached, notes)
+        return replace(make_picture(workplace, run, wish.brief), notes=(*refused, *notes))
+    return Made(Drawn(**dict(photo.result)), photo.seconds, photo.cached, (*refused, *notes))
+
+
+def _film(workplace: Workplace, run: str, wish: Wish, wanted: Footage, collection: Collection) -> Made[Drawn]:
+    with workplace.folder(run, "footage") as folder:
+        made = filming.film(workplace.bucket, wanted, wish.scene, collection.allowed_hosts, folder)
+    video, shown = (
+        made.result.video,
+        footage.specify(wanted, made.result.video.sha256, made.result.clip, f"scene {wish.scene}: the clip"),
+    )
+    return Made(Drawn(image=video, footage=shown, source="own"), made.seconds, made.cached)
+
+
+def make_footage_sound(
+    workplace: Workplace, run: str, drawn: Drawn, frames: Frames, fps: int
+) -> Made[own_sound.OwnSound]:
+    """Take the sound of a scene's clip, as long as the scene; none where the plan drops it, or it has none."""
+    if drawn.footage is None or drawn.footage.wanted.sound == "drop":
+        return Made(own_sound.OwnSound(sound=None), 0.0, cached=True)
+    spec = own_sound.SoundSpec(footage=drawn.footage, frames=frames, fps=fps)
+    bucket, key = workplace.bucket, own_sound.STEP.key(spec)
+
+    def make() -> own_sound.OwnSound:
+        with workplace.folder(run, "sound") as folder:
+            file = own_sound.extract(spec, bucket.fetch(drawn.image), folder)
+            return own_sound.OwnSound(sound=bucket.put_file(f"{key}.wav", file, "audio/wav") if file else None)
+
+    return recall(bucket, own_sound.STEP, key, make)
 
 
 def make_narration(
@@ -174,22 +225,38 @@ def _spoken(
 
 
 def make_captions(
-    workplace: Workplace, scene: Scene, narrated: Narrated, style: Captions, frame: Frame
+    workplace: Workplace,
+    scene: Scene,
+    narrated: Narrated,
+    style: Captions,
+    frame: Frame,
+    drawn: Drawn | None = None,
 ) -> Made[Captioned]:
-    """Set a scene's captions and length."""
+    """Set a scene's captions and length; one with nothing to say lasts as long as the clip that `drawn` has."""
     spoken = narrated.spoken
+    least = _least_seconds(scene, spoken, frame, drawn)
     lettered = fonts.identity("".join(word.text for word in spoken.words))
-    key = CAPTIONS.key(captions.VERSION, spoken, scene.duration_seconds, style, frame, lettered)
+    key = CAPTIONS.key(captions.VERSION, spoken, least, style, frame, lettered)
 
     def make() -> Captioned:
         cues = captions.make_cues(spoken.words, captions.line_length(frame.width, frame.height))
         return Captioned(
             cues=cues,
             subtitles=captions.to_ass(cues, style=style, width=frame.width, height=frame.height, offset=timeline.LEAD),
-            frames=timeline.scene_frames(spoken.samples, scene.duration_seconds, frame.fps),
+            frames=timeline.scene_frames(spoken.samples, least, frame.fps),
         )
 
     return recall(workplace.bucket, CAPTIONS, key, make)
+
+
+def _least_seconds(scene: Scene, spoken: Spoken, frame: Frame, drawn: Drawn | None) -> float | None:
+    if scene.duration_seconds is not None or spoken.samples or scene.footage is None:
+        return scene.duration_seconds
+    if drawn is None or drawn.footage is None:
+        return _WITHOUT_CLIP_SECONDS
+    frames = min(footage.own_frames(drawn.footage, frame.fps), footage.MOST_SECONDS * frame.fps)
+    # Down to whole samples: one more would begin another frame.
+    return timeline.seconds(Samples(frames * SAMPLE_RATE // frame.fps))
 
 
 def make_clip(
@@ -198,6 +265,7 @@ def make_clip(
     """Encode a scene's pictures, captions burned in."""
     spec = clip.ClipSpec(
         picture_sha256=drawn.image.sha256,
+        footage=drawn.footage,
         move=move,
         frames=captioned.frames,
         subtitles=captioned.subtitles,

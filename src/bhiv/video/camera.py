@@ -6,7 +6,7 @@ a pixel is found in the output: at a scale s, starting d pixels further left mov
 brings it within a few hundredths of a pixel of the ideal path.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import cv2
@@ -31,7 +31,8 @@ _BORDER = 40
 # ITU-R BT.709, 8 bit, limited range: Y' = 16 + 219·(Kr R + Kg G + Kb B), C = 128 + 224·(B - Y)/(2 (1 - Kb)).
 _KR, _KB = 0.2126, 0.0722
 _KG = 1 - _KR - _KB
-_TO_YUV = np.array(
+#: RGB to Y, U and V, for `cv2.transform`.
+TO_YUV = np.array(
     [
         [219 * _KR, 219 * _KG, 219 * _KB, 16 * 255],
         [-112 * _KR / (1 - _KB), -112 * _KG / (1 - _KB), 112, 128 * 255],
@@ -75,13 +76,13 @@ def picture_size(width: int, height: int) -> tuple[int, int]:
 def planes(picture: NDArray[np.uint8]) -> tuple[Plane, Plane, Plane]:
     """Return an RGB picture (height, width, 3), both even, as BT.709 limited-range Y, and U and V of half its size."""
     height, width = picture.shape[:2]
-    y, u, v = cv2.split(cv2.transform(picture, _TO_YUV))
+    y, u, v = cv2.split(cv2.transform(picture, TO_YUV))
     half = (width // 2, height // 2)
     small = (cv2.resize(plane, half, interpolation=cv2.INTER_AREA) for plane in (u, v))
     return tuple(plane.astype(np.uint8, copy=False) for plane in (y, *small))  # type: ignore[return-value]
 
 
-def shoot(picture: NDArray[np.uint8], camera: Camera, frames: Frames, width: int, height: int) -> Iterator[memoryview]:
+def shoot(picture: NDArray[np.uint8], camera: Camera, frames: Frames, width: int, height: int) -> Generator[memoryview]:
     """Yield each frame of a move over a picture as planar YUV 4:2:0 bytes.
 
     The picture has `picture_size(width, height)`. The buffer is reused: write it before asking for the next.

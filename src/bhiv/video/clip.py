@@ -1,6 +1,7 @@
 """A scene's clip: frames from the camera, captions burned in, one encode, no sound."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,8 @@ from bhiv.bucket.artifact import Artifact
 from bhiv.cache import Step
 from bhiv.errors import ObjectDamaged
 from bhiv.plan import Camera, Contract, Frames, Quality
-from bhiv.video import camera
+from bhiv.video import camera, footage
+from bhiv.video.footage import FootageSpec
 
 #: x264's preset and constant rate factor; veryfast costs a quarter of medium.
 ENCODER: dict[Quality, tuple[str, int]] = {
@@ -27,6 +29,7 @@ class ClipSpec(Contract):
     """Everything that decides a clip's bytes, beside the picture."""
 
     picture_sha256: str
+    footage: FootageSpec | None = Field(None, description="What is shown of a clip; then `picture` is the clip's file.")
     move: Camera
     frames: Frames
     width: int
@@ -86,11 +89,22 @@ def encode(
         fonts_link = folder / "fonts"
         if not fonts_link.exists():
             fonts_link.symlink_to(fonts)
-    image = _load(picture)
-    with process.feed(_command(spec, output), stall_seconds=stall_seconds, cwd=folder) as write:
-        for frame in camera.shoot(image, spec.move, spec.frames, spec.width, spec.height):
+    command = _command(spec, output)
+    with (
+        closing(_shoot(spec, picture, stall_seconds)) as shot,
+        process.feed(command, stall_seconds=stall_seconds, cwd=folder) as write,
+    ):
+        for frame in shot:
             write(frame)
     return folder / "clip.mp4"
+
+
+def _shoot(spec: ClipSpec, picture: Path, stall_seconds: float) -> Generator[memoryview]:
+    """Return the scene's frames, from its picture or its footage; to be closed."""
+    size = (spec.width, spec.height)
+    if spec.footage is None:
+        return camera.shoot(_load(picture), spec.move, spec.frames, *size)
+    return footage.shoot(spec.footage, picture, spec.frames, *size, spec.fps, stall_seconds=stall_seconds)
 
 
 def _load(path: Path) -> NDArray[np.uint8]:
