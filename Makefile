@@ -7,6 +7,9 @@ UV := $(BIN)/uv
 export UV_SYSTEM_CERTS := true
 # Compiled once here: an installer that does not compile doubles every later import of Prefect.
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
+# The lock files name everything: whoever asks a resolver again gets the conflict that overrides.txt settles.
+INSTALL_LOCKED := $(INSTALL) --no-deps
+COMPILE := $(UV) pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --universal --python-version 3.11 --override overrides.txt
 
 .PHONY: help demo test lint bench chaos setup lock clean
 .DEFAULT_GOAL := help
@@ -35,8 +38,8 @@ chaos: $(VENV)/.dev ## kill processes of a running system 200 times and count wh
 setup: $(VENV)/.run ## build .venv from requirements.lock
 
 lock: | $(UV) ## choose new pins within pyproject.toml's ranges
-	$(UV) pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --universal --python-version 3.11 pyproject.toml -o requirements.lock
-	$(UV) pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --universal --python-version 3.11 --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what rendering left: home, bucket, videos
 	rm -rf .bhiv data out
@@ -46,10 +49,10 @@ $(UV):
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13'
 
 $(VENV)/.run: requirements.lock pyproject.toml | $(UV)
-	$(INSTALL) -r requirements.lock
+	$(INSTALL_LOCKED) -r requirements.lock
 	$(INSTALL) --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
-	$(INSTALL) -r requirements-dev.lock
+	$(INSTALL_LOCKED) -r requirements-dev.lock
 	@touch $@

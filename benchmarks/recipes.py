@@ -79,7 +79,7 @@ def _parts(folder: Path) -> list[Part]:
 
 def _three_encodes(parts: list[Part], folder: Path) -> None:
     """MoviePy writes each zooming still, ffmpeg joins them anew, MoviePy writes the captions over that."""
-    from moviepy import (  # type: ignore[import-untyped]
+    from moviepy import (
         AudioFileClip,
         CompositeAudioClip,
         CompositeVideoClip,

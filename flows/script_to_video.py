@@ -23,7 +23,7 @@ from bhiv.settings import Settings, load_settings
 from bhiv.speech import choose_voices
 from bhiv.video import camera, encoder, parallax
 from bhiv.video.clip import Clip
-from bhiv.video.staging import stage_scene
+from bhiv.video.staging import moves_of, stage_scene
 from flows.run_settings import identified, is_deployed, settings_of_run, was_cancelled
 from flows.watch import Watch, later, result, show_storyboard
 from tasks.check_video import check_video
@@ -137,7 +137,7 @@ class _Scenes:
         found = later(self.found[0]) if self.found else None
         labels = [f"{number} of {len(plan.scenes)}" for number in range(1, len(plan.scenes) + 1)]
         # Numbered without cards, so that one more changes no other scene.
-        moves = [camera.choose(scene.camera, number) for number, scene in enumerate(plan.scenes)]
+        moves = moves_of(plan)
         self.drawn = [
             draw_picture.submit(label, run, wish, found, parallax.suits(frame.quality, move))
             for label, wish, move in zip(labels, wishes, moves, strict=True)
@@ -167,7 +167,12 @@ class _Scenes:
             self._speak()
         # Before the clips: it is then done while they are encoded, and the join has only to copy.
         self.sound = master_sound.submit(
-            self._run, [*map(later, self.narrated)], [*map(later, self.captioned)], self._frame, self._plan.music
+            self._run,
+            [*map(later, self.narrated)],
+            [*map(later, self.captioned)],
+            [self._clip_of(number) for number in range(len(self._scenes))],
+            self._frame,
+            self._plan.music,
         )
         self._encode()
 
@@ -186,12 +191,17 @@ class _Scenes:
             speak_narration.submit(self._labels[n], self._run, self._scenes[n], plan.language, self._voices)
             for n in new
         ]
+        look = CaptionLook.of(plan)
         self.captioned += [
             set_captions.submit(
-                self._labels[n], self._scenes[n], later(self.narrated[n]), CaptionLook.of(plan), self._frame
+                self._labels[n], self._scenes[n], later(self.narrated[n]), look, self._frame, self._clip_of(n)
             )
             for n in new
         ]
+
+    def _clip_of(self, number: int) -> Made[Drawn] | None:
+        """Return what shows a scene's footage; None for one without, whose picture nobody else has to wait for."""
+        return later(self._shown[number]) if self._scenes[number].footage else None
 
     def _encode(self) -> None:
         """Submit the clips of the scenes that have none yet."""

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from bhiv.cache import Made
 from bhiv.plan import Music
-from bhiv.production import Captioned, Frame, Narrated, make_sound
+from bhiv.production import Captioned, Drawn, Frame, Narrated
+from bhiv.scoring import make_ambience, make_sound
 from bhiv.video.sound import Mastered
 from tasks.step import here, run_settings, shown, step
 
@@ -14,10 +15,15 @@ def master_sound(
     run: str,
     narrated: Sequence[Made[Narrated]],
     captioned: Sequence[Made[Captioned]],
+    drawn: Sequence[Made[Drawn] | None],
     frame: Frame,
     music: Music | None = None,
 ) -> Made[Mastered]:
-    """Lay the narrations on the frame grid, music under them, and bring the whole to its loudness."""
+    """Lay the narrations on the frame grid, music and the sound of clips under them, and bring all to one loudness.
+
+    `drawn` has the scenes whose clip may be heard, None for others.
+    """
     spoken, timed = [made.result for made in narrated], [made.result for made in captioned]
     allowed = run_settings().allowed_hosts
-    return shown(make_sound(here(), run, spoken, timed, frame, wished=music, allowed_hosts=allowed))
+    ambience = make_ambience(here(), run, [made.result if made else None for made in drawn], timed, frame)
+    return shown(make_sound(here(), run, spoken, timed, frame, wished=music, ambience=ambience, allowed_hosts=allowed))

@@ -7,6 +7,7 @@ BhivError
 │   ├── VoiceError            no such voice, or it does not speak the language
 │   │   └── Inarticulate          it exists, and does not speak the language
 │   ├── FontError             a character that no font at hand can draw
+│   ├── FootageRefused        a video clip that can't be shown
 │   ├── JobMissing            there is no such job
 │   ├── ContentMissing        there is no such content
 │   ├── JobStateConflict      the job's state does not allow that
@@ -81,6 +82,10 @@ class Inarticulate(VoiceError):
 
 class FontError(InputRefused):
     """A character of the script has no glyph in any font at hand."""
+
+
+class FootageRefused(InputRefused):
+    """A video clip of the user's own can't be shown."""
 
 
 class JobMissing(InputRefused, LookupError):

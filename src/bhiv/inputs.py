@@ -160,11 +160,15 @@ def _with_files_kept(plan: RenderPlan, folder: Path, settings: Settings) -> Rend
 
         key = keep_file(folder / plan.music.file, settings, "music.file")
         plan = plan.model_copy(update={"music": plan.music.model_copy(update={"file": None, "object": key})})
-    if not any(scene.picture and scene.picture.file for scene in plan.scenes):
-        return plan
-    from bhiv.photos.own_files import keep_files
+    if any(scene.picture and scene.picture.file for scene in plan.scenes):
+        from bhiv.photos.own_files import keep_files
 
-    return keep_files(plan, folder, settings)
+        plan = keep_files(plan, folder, settings)
+    if any(scene.footage and scene.footage.file for scene in plan.scenes):
+        from bhiv.video.own_clips import keep_clips
+
+        plan = keep_clips(plan, folder, settings)
+    return plan
 
 
 def _is_plan(source: str, data: bytes) -> bool:

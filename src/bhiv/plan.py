@@ -1,6 +1,8 @@
 """RenderPlan: the one contract of command, flow and cache for what a video is made of."""
 
+import math
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NewType
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -29,6 +31,20 @@ CaptionPosition = Literal["auto", "bottom", "middle", "top"]
 EndCard = Literal["auto", "always", "never"]
 Camera = Literal["auto", "still", "zoom_in", "zoom_out", "pan_left", "pan_right", "pan_up", "pan_down"]
 Transition = Literal["auto", "cut", "crossfade", "dip", "slide"]
+#: What is done to a clip's pictures, by MoviePy: the least, the usual and the most of its number; None has no number.
+EFFECTS: Mapping[str, tuple[float, float, float] | None] = {
+    "black_and_white": None,
+    "invert_colors": None,
+    "mirror_x": None,
+    "mirror_y": None,
+    "time_mirror": None,
+    "fade_in": (0.05, 0.5, 5),
+    "fade_out": (0.05, 0.5, 5),
+    "multiply_color": (0.1, 1.2, 4),
+    "gamma": (0.2, 1.2, 5),
+    "lum_contrast": (-0.9, 0.2, 2),
+}
+
 Style = Literal["auto", "dawn", "dusk", "night", "ocean", "forest", "ember", "lotus", "slate"]
 
 
@@ -76,8 +92,30 @@ class Picture(Contract):
         if len(own) > 1:
             raise ValueError("takes one of file, url and object")
         if own and _CLIP.search(own[0].partition("?")[0]):
-            raise ValueError("can't be a video clip yet: give a JPEG, PNG, WebP or GIF")
+            raise ValueError("is a video clip: name it as the scene's footage; a picture is a JPEG, PNG, WebP or GIF")
         return self
+
+
+def _effect(written: str) -> str:
+    """Return an effect as `name` or `name:number`, the number within its bounds."""
+    name, colon, number = written.partition(":")
+    if name not in EFFECTS:
+        raise ValueError(f"is no effect: there are {', '.join(EFFECTS)}")
+    bounds = EFFECTS[name]
+    if not colon:
+        return written
+    if bounds is None:
+        raise ValueError(f"has no number: write {name}")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not bounds[0] <= value <= bounds[2]:
+        raise ValueError(f"takes a number from {bounds[0]:g} to {bounds[2]:g}, as {name}:{bounds[1]:g}")
+    return f"{name}:{value:g}"
+
+
+Effect = Annotated[str, Field(max_length=40), AfterValidator(_effect)]
 
 
 class Focus(Contract):
@@ -85,6 +123,44 @@ class Focus(Contract):
 
     x: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
     y: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
+
+
+class Footage(Contract):
+    """A video clip of the user's own, which a scene shows in place of a picture."""
+
+    file: Text | None = Field(
+        None, min_length=1, max_length=1_000, description="A clip beside the plan; on the command line only."
+    )
+    url: str | None = Field(None, max_length=2_000, pattern=CALLBACK, description="A clip on the public web.")
+    object: str | None = Field(
+        None, max_length=400, description="A clip in the bucket: a key that begins with clips/ or tmp/."
+    )
+    start_seconds: float = Field(0, ge=0, le=3_600, allow_inf_nan=False, description="Where in the clip it begins.")
+    end_seconds: float | None = Field(
+        None, gt=0, le=3_600, allow_inf_nan=False, description="Where in the clip it ends; None: at the clip's end."
+    )
+    speed: float = Field(1, ge=0.25, le=4, allow_inf_nan=False, description="2 is twice as fast.")
+    fit: Literal["crop", "blur", "pad"] = Field(
+        "crop", description="A clip of another shape: cut to fill, or whole between blurred or black bars."
+    )
+    focus: Focus = Field(Focus(), description="Where the cut has its centre.")
+    sound: Literal["keep", "drop"] = Field("drop", description="keep: its own sound, low under the voice.")
+    when_short: Literal["loop", "hold"] = Field(
+        "loop", description="A clip shorter than its scene begins again, or its last frame stays."
+    )
+    effects: tuple[Effect, ...] = Field(
+        (),
+        max_length=8,
+        description=f"What is done to it, in order, as `mirror_x` or `fade_in:1`: {', '.join(EFFECTS)}.",
+    )
+
+    @model_validator(mode="after")
+    def _is_one_stretch(self) -> "Footage":
+        if sum(name is not None for name in (self.file, self.url, self.object)) != 1:
+            raise ValueError("takes one of file, url and object")
+        if self.end_seconds is not None and self.end_seconds <= self.start_seconds:
+            raise ValueError("end_seconds is not after start_seconds")
+        return self
 
 
 class Music(Contract):
@@ -112,13 +188,16 @@ class Scene(Contract):
     """One picture with the words spoken over it."""
 
     narration: Text = Field(
-        "", max_length=20_000, description="Spoken text; `[pause 2s]` inside it is silence. Empty needs a duration."
+        "",
+        max_length=20_000,
+        description="Spoken text; `[pause 2s]` inside it is silence. Empty needs a duration or footage.",
     )
     title: Text | None = Field(None, max_length=200, description="Shown in the picture; None takes words of the text.")
     on_screen: Text | None = Field(
         None, max_length=200, description="Words for the picture that name no chapter; None takes words of the text."
     )
     picture: Picture | None = Field(None, description="None lets the words choose.")
+    footage: Footage | None = Field(None, description="A clip of the user's own; it takes the picture's place.")
     duration_seconds: float | None = Field(
         None, ge=1, le=10, allow_inf_nan=False, description="The least length; narration may need more. None: no least."
     )
@@ -128,8 +207,8 @@ class Scene(Contract):
 
     @model_validator(mode="after")
     def _has_length(self) -> "Scene":
-        if not self.narration.strip() and self.duration_seconds is None:
-            raise ValueError("a scene without narration needs duration_seconds")
+        if not self.narration.strip() and self.duration_seconds is None and self.footage is None:
+            raise ValueError("a scene without narration needs duration_seconds, or footage")
         return self
 
 

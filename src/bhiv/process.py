@@ -91,18 +91,19 @@ def run(argv: Sequence[str], *, timeout_seconds: float, stdin: bytes = b"", cwd:
 
 @contextmanager
 def feed(
-    argv: Sequence[str], *, stall_seconds: float, cwd: Path | None = None
+    argv: Sequence[str], *, stall_seconds: float, cwd: Path | None = None, lent: bool = False
 ) -> Iterator[Callable[[bytes | memoryview], None]]:
     """Start a command and yield what writes to its standard input; on leaving, close it and wait for a good end.
 
-    What is written must not change until the next write has returned, and the last not until the block is left: whole
-    pictures are lent to the pipe, not copied. The command may take any time as a whole, but not `stall_seconds` without
-    taking a write, or at its end. Raises the same errors as `run`, whether the command or the writing failed first.
+    What is `lent` is not copied, where that can be done: it must be neither changed nor freed before the next write of
+    as much has returned, the last not before the block is left. The command may take any time as a whole, but not
+    `stall_seconds` without taking a write, or at its end. Raises the same errors as `run`, whether the command or the
+    writing failed first.
     """
     with _started(argv, cwd, stdout=subprocess.DEVNULL) as (child, stderr), _Deadline(child, stall_seconds) as deadline:
         assert child.stdin is not None
         pipe = child.stdin
-        put = _putter(pipe)
+        put = _lender(pipe) if lent else pipe.write
 
         def write(data: bytes | memoryview) -> None:
             put(data)
@@ -115,6 +116,35 @@ def feed(
             pass  # the child's code and last words say more than a broken pipe
         child.wait()
         _check(argv, child, _read(stderr), deadline.passed)
+
+
+@contextmanager
+def read(
+    argv: Sequence[str], *, stall_seconds: float, cwd: Path | None = None
+) -> Iterator[Callable[[memoryview], bool]]:
+    """Start a command and yield what fills a buffer from its standard output; on leaving, end the command.
+
+    A buffer that the command's end left unfilled is False, and the command had a good end then. It may take any time as
+    a whole, and the reader too, but a buffer must be filled within about `stall_seconds`. Raises the same errors as
+    `run`.
+    """
+    with _started(argv, cwd, stdout=subprocess.PIPE) as (child, stderr), _Deadline(child, stall_seconds) as deadline:
+        assert child.stdout is not None
+        pipe = child.stdout
+        _widen(pipe)
+
+        def fill(buffer: memoryview) -> bool:
+            deadline.restart()
+            filled = 0
+            while filled < len(buffer) and (count := pipe.readinto(buffer[filled:])):  # type: ignore[attr-defined]
+                filled += count
+            if filled < len(buffer):
+                child.wait()
+                _check(argv, child, _read(stderr), deadline.passed)
+            deadline.pause()
+            return filled == len(buffer)
+
+        yield fill
 
 
 @contextmanager
@@ -155,6 +185,10 @@ class _Deadline:
         """Count from now again."""
         self._at = time.monotonic() + self._seconds
 
+    def pause(self) -> None:
+        """Count nothing until the next restart."""
+        self._at = time.monotonic() + threading.TIMEOUT_MAX / 2
+
     def __enter__(self) -> "_Deadline":
         self._thread.start()
         return self
@@ -164,7 +198,8 @@ class _Deadline:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(max(0.0, self._at - time.monotonic())):
+        # It looks again after `seconds` at the latest: the moment may have been moved nearer.
+        while not self._ended.wait(min(max(0.0, self._at - time.monotonic()), self._seconds)):
             if time.monotonic() >= self._at:
                 self.passed = True
                 _kill(self._child)
@@ -206,16 +241,11 @@ def _close(pipe: IO[bytes] | None) -> None:
         return
 
 
-def _putter(pipe: IO[bytes]) -> Callable[[bytes | memoryview], object]:
+def _lender(pipe: IO[bytes]) -> Callable[[bytes | memoryview], object]:
     """Return what writes all of a buffer into a pipe, on Linux without a copy."""
     if sys.platform != "linux":
         return pipe.write
-    import fcntl
-
-    descriptor = pipe.fileno()
-    with suppress(OSError):  # over the user's limit: slower, not wrong
-        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    holds = fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
+    descriptor, holds = pipe.fileno(), _widen(pipe)
     libc = ctypes.CDLL(None, use_errno=True)
     libc.vmsplice.restype = ctypes.c_ssize_t
     can_lend = True
@@ -230,6 +260,17 @@ def _putter(pipe: IO[bytes]) -> Callable[[bytes | memoryview], object]:
         pipe.write(data)
 
     return put
+
+
+def _widen(pipe: IO[bytes]) -> int:
+    """Have a pipe hold more, on Linux, and return how many bytes it holds; 0 elsewhere."""
+    if sys.platform != "linux":
+        return 0
+    import fcntl
+
+    with suppress(OSError):  # over the user's limit: slower, not wrong
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    return fcntl.fcntl(pipe.fileno(), fcntl.F_GETPIPE_SZ)
 
 
 class _IOVector(ctypes.Structure):

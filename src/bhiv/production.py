@@ -9,15 +9,27 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from bhiv import captions, ffmpeg, fonts, music, pictures, timeline
+from bhiv import captions, ffmpeg, fonts, pictures, timeline
 from bhiv.bucket import Artifact
 from bhiv.cache import Made, Step, find, recall
 from bhiv.captions import Cue
-from bhiv.errors import MusicError, ToolFailed
+from bhiv.errors import FootageRefused, PictureError, ToolFailed
 from bhiv.photos import Collection, Credit, Wish, procure
 from bhiv.photos.offers import Offer
 from bhiv.pictures import Brief
-from bhiv.plan import Camera, CaptionPosition, Captions, Contract, Frames, Music, Quality, RenderPlan, Samples, Scene
+from bhiv.plan import (
+    SAMPLE_RATE,
+    Camera,
+    CaptionPosition,
+    Captions,
+    Contract,
+    Footage,
+    Frames,
+    Quality,
+    RenderPlan,
+    Samples,
+    Scene,
+)
 from bhiv.settings import Settings
 from bhiv.speech import Spoken, Voice, narrate, read_narration
 from bhiv.speech.engine import EMBEDDED
@@ -25,8 +37,20 @@ from bhiv.speech.lexicon import NO_WORDS, Lexicon, read_lexicon
 from bhiv.speech.narration import Sentence, embedded
 from bhiv.speech.utterance import Utterance
 from bhiv.storyboard import opening
-from bhiv.video import bed, clip, encoder, gate, join, layers, overlay, sound, transitions
+from bhiv.video import (
+    clip,
+    encoder,
+    filming,
+    footage,
+    gate,
+    join,
+    layers,
+    overlay,
+    sound,
+    transitions,
+)
 from bhiv.video.camera import Still
+from bhiv.video.footage import FootageSpec
 from bhiv.video.overlay import CaptionLayer
 from bhiv.video.staging import Movement, Staging
 from bhiv.workplace import Workplace
@@ -38,7 +62,9 @@ if TYPE_CHECKING:
 class Drawn(Contract):
     """A scene's picture."""
 
+    #: The clip's file where there is footage.
     image: Artifact
+    footage: FootageSpec | None = Field(None, description="What is shown of a clip; None for a picture.")
     source: str = Field("offline", description="offline, own, or the service that gave it.")
     credit: Credit | None = Field(None, description="Whom it is owed to; None for nobody.")
     layers: Artifact | None = Field(None, description="Its parts, for a camera that passes them; None: not needed.")
@@ -99,6 +125,9 @@ NARRATION = Step("narration", 1, "audio", Narrated)
 CAPTIONS = Step("captions", 2, "clips", Captioned)
 GATE = Step("gate", 2, "videos", gate.Verdict)
 
+#: How long a scene with nothing to say lasts whose clip can't be shown.
+_WITHOUT_CLIP_SECONDS = 5.0
+
 #: Part of the cache key of every narration by the embedded voice.
 _ESPEAK = f"espeakng-loader {version('espeakng-loader')}"
 
@@ -137,11 +166,26 @@ def show_picture(
 
     A designed one comes with its layers where they are asked for and it has some.
     """
-    photo, notes = procure(workplace.bucket, wish, found, collection)
+    refused: tuple[str, ...] = ()
+    if wish.footage is not None:
+        try:
+            return _film(workplace, run, wish, wish.footage, collection)
+        except (FootageRefused, PictureError) as error:
+            refused = (f"{error}; a picture takes its place",)
+    photo, told = procure(workplace.bucket, wish, found, collection)
+    notes = (*refused, *told)
     if photo is None:
         drawn = replace(make_picture(workplace, run, wish.brief), notes=notes)
         return _with_layers(drawn, make_layers(workplace, run, wish.brief)) if layered else drawn
     return Made(Drawn(**dict(photo.result)), photo.seconds, photo.cached, notes)
+
+
+def _film(workplace: Workplace, run: str, wish: Wish, wanted: Footage, collection: Collection) -> Made[Drawn]:
+    with workplace.folder(run, "footage") as folder:
+        made = filming.film(workplace.bucket, wanted, wish.scene, collection.allowed_hosts, folder)
+    video = made.result.video
+    shown = footage.specify(wanted, video.sha256, made.result.clip, f"scene {wish.scene}: the clip")
+    return Made(Drawn(image=video, footage=shown, source="own"), made.seconds, made.cached)
 
 
 def _with_layers(drawn: Made[Drawn], parts: Made[Layered]) -> Made[Drawn]:
@@ -227,16 +271,22 @@ def _spoken(
 
 
 def make_captions(
-    workplace: Workplace, scene: Scene, narrated: Narrated, look: CaptionLook, frame: Frame
+    workplace: Workplace,
+    scene: Scene,
+    narrated: Narrated,
+    look: CaptionLook,
+    frame: Frame,
+    drawn: Drawn | None = None,
 ) -> Made[Captioned]:
-    """Set a scene's captions and length."""
+    """Set a scene's captions and length; one with nothing to say lasts as long as the clip that `drawn` has."""
     spoken = narrated.spoken
+    least = _least_seconds(scene, spoken, frame, drawn)
     lettered = fonts.identity("".join(word.text for word in spoken.words))
     versions = (captions.VERSION, overlay.VERSION)
-    key = CAPTIONS.key(*versions, spoken, scene.duration_seconds, look, frame, lettered)
+    key = CAPTIONS.key(*versions, spoken, least, look, frame, lettered)
 
     def make() -> Captioned:
-        frames = timeline.scene_frames(spoken.samples, scene.duration_seconds, frame.fps)
+        frames = timeline.scene_frames(spoken.samples, least, frame.fps)
         until = Samples(timeline.sample_at(frames, frame.fps) - timeline.LEAD)
         longest = captions.line_length(frame.width, frame.height)
         cues = captions.make_cues(spoken.words, longest, fps=frame.fps, until=until)
@@ -246,6 +296,16 @@ def make_captions(
         return Captioned(cues=cues, layer=layer, frames=frames)
 
     return recall(workplace.bucket, CAPTIONS, key, make)
+
+
+def _least_seconds(scene: Scene, spoken: Spoken, frame: Frame, drawn: Drawn | None) -> float | None:
+    if scene.duration_seconds is not None or spoken.samples or scene.footage is None:
+        return scene.duration_seconds
+    if drawn is None or drawn.footage is None:
+        return _WITHOUT_CLIP_SECONDS
+    frames = min(footage.own_frames(drawn.footage, frame.fps), footage.MOST_SECONDS * frame.fps)
+    # Down to whole samples: one more would begin another frame.
+    return timeline.seconds(Samples(frames * SAMPLE_RATE // frame.fps))
 
 
 def make_clip(
@@ -290,6 +350,7 @@ def clip_spec(
     own = captioned[0]
     return clip.ClipSpec(
         still=_still(staging.movement, drawn[0], own),
+        footage=drawn[0].footage,
         entry=_entry(staging, drawn, captioned, frame),
         captions=own.layer,
         encoder=" ".join([ffmpeg.VERSION, *arguments]),
@@ -311,70 +372,7 @@ def _entry(staging: Staging, drawn: Sequence[Drawn], captioned: Sequence[Caption
         transition=staging.transition,
         frames=Frames(transitions.frames_of(staging.transition, frame.fps, captioned[0].frames)),
         still=_still(staging.before, drawn[1], captioned[1]),
-    )
-
-
-def make_sound(
-    workplace: Workplace,
-    run: str,
-    narrated: Sequence[Narrated],
-    captioned: Sequence[Captioned],
-    frame: Frame,
-    *,
-    wished: Music | None = None,
-    ambience: Sequence[sound.Ambience] = (),
-    allowed_hosts: Sequence[str] = (),
-) -> Made[sound.Mastered]:
-    """Lay the narrations on the frame grid, with music and the scenes' own sounds under them, and master the whole.
-
-    Scenes are given in order. Music that can't be had, also from `allowed_hosts` of the own network, is left out, and a
-    note says so.
-    """
-    tune, notes = _find_music(workplace, wished, allowed_hosts)
-    shots = timeline.lay_out(made.frames for made in captioned)
-    starts = [Samples(timeline.sample_at(shot.start, frame.fps) + timeline.LEAD) for shot in shots]
-    soundtrack = sound.Soundtrack(
-        voicings=tuple(
-            sound.Voicing(narration=made.sound, start=start) for made, start in zip(narrated, starts, strict=True)
-        ),
-        length=timeline.sample_at(shots[-1].end, frame.fps),
-        spoken=_stretches(narrated, starts) if tune or ambience else (),
-        bed=sound.Bed(music=tune, level_db=wished.level_db) if tune and wished else None,
-        ambience=tuple(ambience),
-    )
-    bucket, key = workplace.bucket, sound.STEP.key(soundtrack)
-
-    def make() -> sound.Mastered:
-        with workplace.folder(run, "sound") as folder:
-            file = sound.master(
-                soundtrack,
-                [bucket.fetch(made.sound) for made in narrated],
-                folder,
-                music=music.decode(bucket.fetch(tune), folder / "music.wav", soundtrack.length) if tune else None,
-                ambience=[bucket.fetch(one.sound) for one in ambience],
-            )
-            return sound.Mastered(sound=bucket.put_file(f"{key}.m4a", file, "audio/mp4"))
-
-    return replace(recall(bucket, sound.STEP, key, make), notes=notes)
-
-
-def _find_music(
-    workplace: Workplace, wished: Music | None, allowed_hosts: Sequence[str]
-) -> tuple[Artifact | None, tuple[str, ...]]:
-    if wished is None:
-        return None, ()
-    try:
-        return music.find_music(workplace.bucket, wished, allowed_hosts), ()
-    except MusicError as error:
-        return None, (f"{error}; the video has no music",)
-
-
-def _stretches(narrated: Sequence[Narrated], starts: Sequence[Samples]) -> tuple[bed.Span, ...]:
-    """Return when somebody speaks, on the programme's time."""
-    return bed.spans(
-        (Samples(start + word.start), Samples(start + word.end))
-        for made, start in zip(narrated, starts, strict=True)
-        for word in made.spoken.words
+        footage=drawn[1].footage,
     )
 
 

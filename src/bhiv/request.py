@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -26,7 +27,9 @@ from bhiv.plan import (
     Captions,
     Contract,
     EndCard,
+    Footage,
     Music,
+    Picture,
     Quality,
     RenderPlan,
     Scene,
@@ -52,6 +55,7 @@ OPTIONS = (
 #: Where pictures of the user's own may be.
 _PICTURES = ("images/", "tmp/")
 _MUSIC = ("audio/", "tmp/")
+_CLIPS = ("clips/", "tmp/")
 _ID = r"^[0-9a-f]{24}$"
 _MOST_TITLE = 200
 _NO_NAME = "Untitled"
@@ -264,17 +268,17 @@ def _check(plan: RenderPlan, script: str | None, settings: Settings) -> None:
     for number, scene in enumerate(plan.scenes):
         shown = f"{scene.narration}\n{scene.title or ''}\n{scene.on_screen or ''}"
         fonts.check_coverage(shown, f"scenes.{number}")
-        _check_picture(scene, f"scenes.{number}.picture")
+        _check_own(scene.picture, f"scenes.{number}.picture", "a picture", _PICTURES)
+        _check_own(scene.footage, f"scenes.{number}.footage", "a clip", _CLIPS)
 
 
-def _check_picture(scene: Scene, field: str) -> None:
-    if scene.picture is None:
+def _check_own(own: Picture | Footage | None, field: str, what: str, folders: tuple[str, ...]) -> None:
+    if own is None:
         return
-    if scene.picture.file is not None:
+    if own.file is not None:
         raise PlanError("is for `bhiv render` and `bhiv plan`, which read it beside the plan", f"{field}.file")
-    key = scene.picture.object
-    if key is not None and not (is_key(key) and key.startswith(_PICTURES)):
-        raise PlanError("is no key of a picture: one begins with images/ or tmp/", f"{field}.object")
+    if own.object is not None and not (is_key(own.object) and own.object.startswith(folders)):
+        raise PlanError(f"is no key of {what}: one begins with {' or '.join(folders)}", f"{field}.object")
 
 
 def _check_music(plan: RenderPlan) -> None:
@@ -288,22 +292,14 @@ def _check_music(plan: RenderPlan) -> None:
 
 
 def check_objects(plan: RenderPlan, bucket: Bucket, *, use: bool = False) -> None:
-    """Look whether the pictures and the music that the plan names are in the bucket; one that is away is not asked.
+    """Look whether the pictures, clips and music that the plan names are in the bucket; one that is away is not asked.
 
     With `use` they count as used, also where what was made of them is found again, so that no clean-up takes them.
 
     Raises:
         PlanError: one of them is not there.
     """
-    named = {
-        f"scenes.{number}.picture.object": scene.picture.object
-        for number, scene in enumerate(plan.scenes)
-        if scene.picture
-    }
-    named["music.object"] = plan.music.object if plan.music else None
-    for field, key in named.items():
-        if key is None:
-            continue
+    for field, key in named_objects(plan):
         try:
             stored = bucket.stat(key)
             if use:
@@ -312,6 +308,16 @@ def check_objects(plan: RenderPlan, bucket: Bucket, *, use: bool = False) -> Non
             raise PlanError("is not in the bucket", field) from None
         except (StorageUnavailable, StorageMisconfigured):
             return
+
+
+def named_objects(plan: RenderPlan) -> Iterator[tuple[str, str]]:
+    """Yield the fields in which the plan names objects of the bucket, each with the key."""
+    for number, scene in enumerate(plan.scenes):
+        for name, own in (("picture", scene.picture), ("footage", scene.footage)):
+            if own is not None and own.object is not None:
+                yield f"scenes.{number}.{name}.object", own.object
+    if plan.music is not None and plan.music.object is not None:
+        yield "music.object", plan.music.object
 
 
 def _said(scene: Scene, number: int) -> str:

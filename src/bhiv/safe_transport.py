@@ -223,10 +223,14 @@ def safe_client(
 
 
 def safe_async_client(
-    rules: AddressRules, *, max_bytes: int = MAX_ANSWER_BYTES, verify: SSLContext | bool = True
+    rules: AddressRules,
+    *,
+    max_bytes: int = MAX_ANSWER_BYTES,
+    total_seconds: float = TOTAL_SECONDS,
+    verify: SSLContext | bool = True,
 ) -> httpx.AsyncClient:
     """Return `safe_client` for asyncio."""
-    transport = AsyncSafeTransport(rules, max_bytes=max_bytes, verify=verify)
+    transport = AsyncSafeTransport(rules, max_bytes=max_bytes, total_seconds=total_seconds, verify=verify)
     return httpx.AsyncClient(
         transport=transport, trust_env=False, follow_redirects=False, timeout=_TIMEOUT, headers=_UNPACKED
     )

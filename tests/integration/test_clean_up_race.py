@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy
 from pydantic import BaseModel
 
-from bhiv import production
+from bhiv import production, scoring
 from bhiv.attempt import Attempt, attempted, deliver, store_storyboard
 from bhiv.bucket.local import LocalBucket
 from bhiv.cache import Made
@@ -111,7 +111,7 @@ def make(workplace: Workplace, settings: Settings, request: RenderRequest, betwe
             made(production.make_captions(workplace, scene, one, production.CaptionLook.of(PLAN), frame))
             for scene, one in zip(PLAN.scenes, told, strict=True)
         ]
-        sound = made(production.make_sound(workplace, run, told, shown, frame))
+        sound = made(scoring.make_sound(workplace, run, told, shown, frame))
         clips = [
             made(production.make_clip(workplace, run, staging, drawn[at::-1][:2], shown[at::-1][:2], frame))
             for at, staging in enumerate(stage_scenes(PLAN))

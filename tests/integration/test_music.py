@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bhiv import ffmpeg, inputs, process, production
+from bhiv import ffmpeg, inputs, process, production, scoring
 from bhiv.bucket.local import LocalBucket
 from bhiv.cache import Made
 from bhiv.errors import MusicError, PlanError
@@ -190,13 +190,11 @@ def test_music_is_heard_under_a_programme_and_found_again(
     tunes: Path, settings: Settings, workplace: Workplace, scenes: tuple[list[Narrated], list[Captioned]]
 ) -> None:
     wished = Music(object=keep_file(tunes / "tune.mp3", settings, "--music"))
-    plain = production.make_sound(workplace, "run", *scenes, FRAME)
+    plain = scoring.make_sound(workplace, "run", *scenes, FRAME)
 
-    made = production.make_sound(workplace, "run", *scenes, FRAME, wished=wished)
-    again = production.make_sound(workplace, "run", *scenes, FRAME, wished=wished)
-    louder = production.make_sound(
-        workplace, "run", *scenes, FRAME, wished=wished.model_copy(update={"level_db": -10.0})
-    )
+    made = scoring.make_sound(workplace, "run", *scenes, FRAME, wished=wished)
+    again = scoring.make_sound(workplace, "run", *scenes, FRAME, wished=wished)
+    louder = scoring.make_sound(workplace, "run", *scenes, FRAME, wished=wished.model_copy(update={"level_db": -10.0}))
 
     # The second scene's words are over before its fourth second.
     rest = slice(-120_000, -96_000)
@@ -210,12 +208,12 @@ def test_without_music_that_can_not_be_had_the_video_is_made_and_says_so(
     tunes: Path, server: PhotoServer, workplace: Workplace, scenes: tuple[list[Narrated], list[Captioned]]
 ) -> None:
     wished = Music(url=f"{server.url}/files/tune")
-    plain = production.make_sound(workplace, "run", *scenes, FRAME)
+    plain = scoring.make_sound(workplace, "run", *scenes, FRAME)
     server.files["tune"] = Said(b"<html>", "text/html")
 
-    without = production.make_sound(workplace, "run", *scenes, FRAME, wished=wished, allowed_hosts=HOSTS)
+    without = scoring.make_sound(workplace, "run", *scenes, FRAME, wished=wished, allowed_hosts=HOSTS)
     server.files["tune"] = Said((tunes / "tune.ogg").read_bytes(), "audio/ogg")
-    later = production.make_sound(workplace, "run", *scenes, FRAME, wished=wished, allowed_hosts=HOSTS)
+    later = scoring.make_sound(workplace, "run", *scenes, FRAME, wished=wished, allowed_hosts=HOSTS)
 
     assert without.result == plain.result
     assert "is no music that can be heard" in without.notes[0]
@@ -231,7 +229,7 @@ def test_the_sound_of_a_scene_is_heard(
     frames = scenes[1][0].frames + scenes[1][1].frames
     start = Samples(frames * SAMPLE_RATE // FRAME.fps - 2 * SAMPLE_RATE)
 
-    made = production.make_sound(
+    made = scoring.make_sound(
         workplace, "run", *scenes, FRAME, ambience=(Ambience(sound=stored, start=start, gain_db=0),)
     )
 

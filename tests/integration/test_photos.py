@@ -233,7 +233,7 @@ FILES: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "HTML as image": (lambda: b"<html><body>Sign in.</body></html>", "image/jpeg", "is a web page"),
     "HTML": (lambda: b"<html><body>Sign in.</body></html>", "text/html", "is a web page"),
     "20 MB": (lambda: picture(RED) + bytes(20_000_000), "image/jpeg", f"answers more than {MAX_BYTES} bytes"),
-    "video": (lambda: CLIP, "video/mp4", "is a video clip, which can't be shown yet"),
+    "video": (lambda: CLIP, "video/mp4", "is a video clip, which belongs under the scene's footage"),
     "nothing": (lambda: b"", "image/jpeg", "is no picture"),
     "animated GIF": (animation, "image/gif", ""),
     "CMYK JPEG": (lambda: picture((0, 0, 0, 0), kind="JPEG", mode="CMYK"), "image/jpeg", ""),

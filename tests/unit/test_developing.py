@@ -97,7 +97,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "a header of 3,600 million pixels": (lambda: HUGE, "it has more than 50 million pixels"),
     "SVG": (lambda: SVG, "it is an SVG drawing"),
     "HTML": (lambda: b"\n<!DOCTYPE html><html><body>Sign in</body></html>", "it is a web page"),
-    "video clip": (lambda: CLIP, "it is a video clip, which can't be shown yet"),
+    "video clip": (lambda: CLIP, "it is a video clip, which belongs under the scene's footage"),
     "WebM": (lambda: b"\x1a\x45\xdf\xa3" + bytes(99), "it is a video clip"),
     "HEIC": (lambda: b"\x00\x00\x00\x18ftypheic" + bytes(99), "it is a HEIC or AVIF picture"),
     "TIFF": (lambda: saved(Image.new("RGB", (90, 60), RED), "TIFF"), "it is no picture"),

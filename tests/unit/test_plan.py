@@ -50,7 +50,10 @@ def test_a_printed_plan_is_read_back_equal() -> None:
             "scenes.0.picture: takes one of",
         ),
         ({"scenes": [SCENE | {"picture": {"url": "ftp://a.b/c"}}]}, "scenes.0.picture.url: "),
-        ({"scenes": [SCENE | {"picture": {"url": "https://a.b/c.MP4?d=e"}}]}, "scenes.0.picture: can't be a video"),
+        (
+            {"scenes": [SCENE | {"picture": {"url": "https://a.b/c.MP4?d=e"}}]},
+            "scenes.0.picture: is a video clip: name it as",
+        ),
         ({"size": "641x360"}, "size: needs even sides"),
         ({"size": "100x100"}, "size: needs even sides"),
         ({"size": "huge"}, "size: is not landscape"),

@@ -109,7 +109,7 @@ def test_what_is_lent_arrives_as_it_was_written() -> None:
         buffers = [bytearray(size), bytearray(size)]
         with (
             pytest.raises(ToolFailed) as failed,
-            process.feed(python(code), stall_seconds=20) as write,
+            process.feed(python(code), stall_seconds=20, lent=True) as write,
         ):
             for number in range(20):
                 buffer = buffers[number % 2]

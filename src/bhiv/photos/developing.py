@@ -109,7 +109,7 @@ def _kind(data: bytes) -> str:
     if start[4:8] == b"ftyp" and start[8:12] in {b"heic", b"heix", b"mif1", b"msf1", b"avif"}:
         return "is a HEIC or AVIF picture"
     if start[4:8] == b"ftyp" or start.startswith(b"\x1a\x45\xdf\xa3") or start[8:12] == b"AVI ":
-        return "is a video clip, which can't be shown yet"
+        return "is a video clip, which belongs under the scene's footage"
     if b"<svg" in text:
         return "is an SVG drawing"
     if text.startswith((b"<!doctype html", b"<html")):

@@ -2,8 +2,10 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
 from time import monotonic
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,6 +14,8 @@ import tenacity
 from bhiv.errors import AddressRefused, AnswerRefused, PictureError
 from bhiv.photos.credits import cleaned
 from bhiv.safe_transport import AddressRules, safe_async_client
+
+T = TypeVar("T")
 
 #: A phone's photograph has half of it.
 MAX_BYTES = 16 << 20
@@ -43,6 +47,36 @@ async def fetch(url: str, rules: AddressRules, what: str, *, attempts: int = 1) 
     Raises:
         PictureError: it could not be had, and why; a host that was silent a moment ago is not asked.
     """
+    data: bytes = await _patiently(url, what, attempts, lambda: _whole(url, rules, what))
+    return data
+
+
+async def fetch_file(
+    url: str,
+    rules: AddressRules,
+    what: str,
+    target: Path,
+    *,
+    max_bytes: int,
+    total_seconds: float,
+    attempts: int = 1,
+) -> None:
+    """Write what is at an address into a file, in pieces as they come; otherwise as `fetch`."""
+
+    async def take(answer: httpx.Response) -> None:
+        with target.open("wb") as file:
+            async for piece in answer.aiter_bytes():
+                file.write(piece)
+
+    async def ask() -> None:
+        client = safe_async_client(rules, max_bytes=max_bytes, total_seconds=total_seconds)
+        await _bounded(client, what, total_seconds, lambda: _followed(client, url, what, take))
+
+    await _patiently(url, what, attempts, ask)
+
+
+async def _patiently(url: str, what: str, attempts: int, ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask so often as that may help; a host that is silent is then left alone for a while."""
     host = _host(url, what)
     _refuse_the_silent(host, what)
     retrying = tenacity.AsyncRetrying(
@@ -51,13 +85,16 @@ async def fetch(url: str, rules: AddressRules, what: str, *, attempts: int = 1) 
         wait=tenacity.wait_random_exponential(multiplier=0.5, max=4),
         reraise=True,
     )
+
+    async def asked() -> T:
+        return await ask()
+
     try:
-        data: bytes = await retrying(_whole, url, rules, what)
+        return await retrying(asked)
     except PictureError as error:
         if error.is_down:
             _note_silence(host)
         raise
-    return data
 
 
 def shown(url: str) -> str:
@@ -78,13 +115,23 @@ def _host(url: str, what: str) -> str:
 
 
 async def _whole(url: str, rules: AddressRules, what: str) -> bytes:
+    async def take(answer: httpx.Response) -> bytes:
+        if answer.headers.get("content-type", "").lower().startswith("video/"):
+            raise PictureError(f"{what} is a video clip, which belongs under the scene's footage")
+        return await answer.aread()
+
+    client = safe_async_client(rules, max_bytes=MAX_BYTES)
+    return await _bounded(client, what, _TOTAL_SECONDS, lambda: _followed(client, url, what, take))
+
+
+async def _bounded(client: httpx.AsyncClient, what: str, total_seconds: float, ask: Callable[[], Awaitable[T]]) -> T:
     try:
-        async with asyncio.timeout(_TOTAL_SECONDS), safe_async_client(rules, max_bytes=MAX_BYTES) as client:
-            return await _followed(client, url, what)
+        async with asyncio.timeout(total_seconds), client:
+            return await ask()
     except (AddressRefused, AnswerRefused) as error:
         raise PictureError(f"{what} can't be had: {error}") from error
     except TimeoutError as error:
-        raise PictureError(f"{what} did not come in {_TOTAL_SECONDS:g} s", can_pass=True, is_down=True) from error
+        raise PictureError(f"{what} did not come in {total_seconds:g} s", can_pass=True, is_down=True) from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:  # a name that is none: idna's own error
         raise PictureError(f"{what} has no address on the web: {error}") from error
     except httpx.HTTPError as error:
@@ -92,7 +139,9 @@ async def _whole(url: str, rules: AddressRules, what: str) -> bytes:
         raise PictureError(f"{what} can't be had: {reason}", can_pass=True, is_down=True) from error
 
 
-async def _followed(client: httpx.AsyncClient, url: str, what: str) -> bytes:
+async def _followed(
+    client: httpx.AsyncClient, url: str, what: str, take: Callable[[httpx.Response], Awaitable[T]]
+) -> T:
     for _ in range(_MOST_REDIRECTS + 1):
         async with client.stream("GET", url) as answer:
             if answer.is_redirect and answer.next_request is not None:
@@ -101,9 +150,7 @@ async def _followed(client: httpx.AsyncClient, url: str, what: str) -> bytes:
             if not answer.is_success:
                 later = answer.status_code >= 500 or answer.status_code == 429
                 raise PictureError(f"{what} can't be had: the server answers {answer.status_code}", can_pass=later)
-            if answer.headers.get("content-type", "").lower().startswith("video/"):
-                raise PictureError(f"{what} is a video clip, which can't be shown yet")
-            return await answer.aread()
+            return await take(answer)
     raise PictureError(f"{what} can't be had: it is moved again and again")
 
 

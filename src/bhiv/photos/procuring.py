@@ -82,7 +82,9 @@ def find_photos(bucket: Bucket, wishes: Sequence[Wish], collection: Collection) 
     started, taken, asked = monotonic(), set[str](), False
     shares: list[tuple[Offer, ...]] = [() for _ in wishes]
     for library in collection.searched_first:
-        sought = [place for place, wish in enumerate(wishes) if wish.queries and not _own(wish) and not shares[place]]
+        sought = [
+            place for place, wish in enumerate(wishes) if wish.queries and not _has_own(wish) and not shares[place]
+        ]
         each = {wishes[place].queries: wishes[place] for place in sought}
         with ThreadPoolExecutor(_SEARCHES_AT_ONCE) as threads:
             answers = dict(zip(each, threads.map(partial(_tried, bucket, library), each.values()), strict=True))
@@ -119,6 +121,10 @@ def procure(bucket: Bucket, wish: Wish, found: Sequence[Offer], collection: Coll
 
 def _own(wish: Wish) -> str:
     return wish.object or wish.url or ""
+
+
+def _has_own(wish: Wish) -> bool:
+    return bool(_own(wish) or wish.footage)
 
 
 def _note(error: PictureError) -> str:

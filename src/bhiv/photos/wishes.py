@@ -7,7 +7,7 @@ from pydantic import Field
 from bhiv.pictures import Brief
 from bhiv.pictures.icons import has_icon
 from bhiv.pictures.reading import first_named, is_listed, phrase, plain, quotation, vocabulary, words
-from bhiv.plan import Contract, RenderPlan, Scene
+from bhiv.plan import Contract, Footage, RenderPlan, Scene
 
 #: Libraries find less the more words they are given.
 _MOST_DESCRIBED, _MOST_NAMED, _FEWER = 6, 3, 2
@@ -24,6 +24,7 @@ class Wish(Contract):
     queries: tuple[str, ...] = Field((), description="English words for a library, then fewer; none: it has no such.")
     url: str | None = Field(None, description="The user's own picture on the web.")
     object: str | None = Field(None, description="The user's own picture in the bucket.")
+    footage: Footage | None = Field(None, description="The user's own clip; all else is in case it can't be shown.")
 
 
 def wish_pictures(plan: RenderPlan, briefs: Sequence[Brief]) -> tuple[Wish, ...]:
@@ -41,7 +42,7 @@ def _wish(plan: RenderPlan, scene: Scene, brief: Brief, number: int) -> Wish:
     prompt = picture.prompt.strip() if picture else ""
     url, key = (picture.url, picture.object) if picture else (None, None)
     if not prompt and not url and not key and _is_told_by_its_words(scene, brief):
-        return Wish(scene=number, brief=brief)
+        return Wish(scene=number, brief=brief, footage=scene.footage)
     spoken = plain(scene.narration)
     text = "\n".join(filter(None, (scene.title, spoken)))
     return Wish(
@@ -51,6 +52,7 @@ def _wish(plan: RenderPlan, scene: Scene, brief: Brief, number: int) -> Wish:
         queries=_queries(plan, prompt, text),
         url=url,
         object=key,
+        footage=scene.footage,
     )
 
 

@@ -17,7 +17,7 @@ from bhiv.api_keys import KeyView
 from bhiv.errors import CatalogUnavailable, PlanError
 from bhiv.jobs import Order
 from bhiv.plan import CALLBACK, Contract, RenderPlan
-from bhiv.request import RenderRequest, check_objects, check_request, make_request
+from bhiv.request import RenderRequest, check_objects, check_request, make_request, named_objects
 from bhiv.service.auth import admit
 from bhiv.service.bodies import json_body
 from bhiv.service.documents import body_of, needs
@@ -111,9 +111,7 @@ async def accept(
 
 
 def _names_objects(plan: RenderPlan) -> bool:
-    return bool(plan.music and plan.music.object) or any(
-        scene.picture and scene.picture.object for scene in plan.scenes
-    )
+    return any(named_objects(plan))
 
 
 async def _is_repeated(service: Service, order: Order) -> bool:

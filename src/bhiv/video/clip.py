@@ -1,6 +1,7 @@
 """A scene's clip: frames from the camera, captions burned in, one encode, no sound."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from bhiv.bucket.artifact import Artifact
 from bhiv.cache import Step
 from bhiv.errors import ObjectDamaged
 from bhiv.plan import Contract, Frames, Quality
-from bhiv.video import camera, layers, parallax, transitions
+from bhiv.video import camera, footage, layers, parallax, transitions
 from bhiv.video.camera import Source, Still
 from bhiv.video.encoder import ENCODER, SOFTWARE, Encoder, encoder_arguments
+from bhiv.video.footage import FootageSpec
 from bhiv.video.overlay import CaptionLayer, Overlay
 from bhiv.video.transitions import Mixed
 from bhiv.video.yuv import YUV, Plane
@@ -29,12 +31,14 @@ class Entry(Contract):
     transition: Mixed
     frames: Frames
     still: Still
+    footage: FootageSpec | None = Field(None, description="What is shown of a clip, in place of the still.")
 
 
 class ClipSpec(Contract):
     """Everything that decides a clip's bytes, beside the pictures."""
 
     still: Still
+    footage: FootageSpec | None = Field(None, description="What is shown of a clip, in place of the still.")
     #: None where the scene begins with a cut.
     entry: Entry | None = None
     width: int
@@ -66,20 +70,27 @@ def encode(
 ) -> Path:
     """Write the clip into `folder` and return its path; an encoder that takes no frame for `stall_seconds` is ended.
 
-    The pictures are the scene's and, where it has an entry, that of the scene before; in place of one, the file of its
-    layers where the still names some. `output` replaces the encoder and
-    the file's name, for who wants the raw frames.
+    The pictures, or the files of footage, are the scene's and, where it has an entry, that of the scene before.
+    `output` replaces the encoder and the file's name, for who wants the raw frames.
 
     Raises:
+        RunFailed: footage ends before its packets said.
         ToolFailed, ToolTimedOut, DiskFull, Interrupted: there is no clip; what was written stays in `folder`.
     """
     # As many scenes as cores are encoded at once: threads of OpenCV's own would only wait for each other.
     cv2.setNumThreads(1)
-    stills = [spec.still, *([spec.entry.still] if spec.entry else [])]
-    shots = [_open(picture, still, spec) for picture, still in zip(pictures, stills, strict=True)]
-    with process.feed(_command(spec, output, encoder), stall_seconds=stall_seconds, cwd=folder) as write:
-        for frame in _frames(spec, *shots):
-            write(frame.data.data)
+    seen: list[tuple[Still, FootageSpec | None]] = [(spec.still, spec.footage)]
+    if spec.entry:
+        seen.append((spec.entry.still, spec.entry.footage))
+    with ExitStack() as stack:
+        shots = [
+            _open(path, still, shown, spec, stack, stall_seconds)
+            for path, (still, shown) in zip(pictures, seen, strict=True)
+        ]
+        command = _command(spec, output, encoder)
+        with process.feed(command, stall_seconds=stall_seconds, cwd=folder, lent=True) as write:
+            for frame in _frames(spec, *shots):
+                write(frame.data.data)
     return folder / "clip.mp4"
 
 
@@ -99,10 +110,15 @@ def _frames(spec: ClipSpec, shot: Source, before: Source | None = None) -> Itera
         yield frame
 
 
-def _open(path: Path, still: Still, spec: ClipSpec) -> Source:
+def _open(
+    path: Path, still: Still, shown: FootageSpec | None, spec: ClipSpec, stack: ExitStack, stall_seconds: float
+) -> Source:
+    size = (spec.width, spec.height, spec.fps)
+    if shown is not None:
+        return stack.enter_context(footage.open_shot(shown, path, still.frames, *size, stall_seconds=stall_seconds))
     if still.layers_sha256:
-        return parallax.open_pan(layers.load(path), still, spec.width, spec.height, spec.fps)
-    return camera.open_shot(_load(path, still.picture_sha256), still, spec.width, spec.height, spec.fps)
+        return parallax.open_pan(layers.load(path), still, *size)
+    return camera.open_shot(_load(path, still.picture_sha256), still, *size)
 
 
 @lru_cache(maxsize=4)

@@ -24,8 +24,15 @@ class Staging(Contract):
 
 def stage_scenes(plan: RenderPlan) -> Sequence[Staging]:
     """Return the staging of each scene, in order."""
-    moves = [camera.choose(scene.camera, number) for number, scene in enumerate(plan.scenes)]
+    moves = moves_of(plan)
     return [stage_scene(plan.scenes, moves, number, plan.transition) for number in range(len(plan.scenes))]
+
+
+def moves_of(plan: RenderPlan) -> list[Camera]:
+    """Return what the camera does in each scene, in order: before footage it stands still."""
+    return [
+        "still" if scene.footage else camera.choose(scene.camera, number) for number, scene in enumerate(plan.scenes)
+    ]
 
 
 def stage_scene(scenes: Sequence[Scene], moves: Sequence[Camera], number: int, wanted: Transition) -> Staging:

@@ -14,7 +14,8 @@ BLACK = (16, 128, 128)
 # ITU-R BT.709, 8 bit, limited range: Y' = 16 + 219·(Kr R + Kg G + Kb B), C = 128 + 224·(B - Y)/(2 (1 - Kb)).
 _KR, _KB = 0.2126, 0.0722
 _KG = 1 - _KR - _KB
-_FROM_RGB = np.array(
+#: RGB to Y, U and V, for `cv2.transform`.
+FROM_RGB = np.array(
     [
         [219 * _KR, 219 * _KG, 219 * _KB, 16 * 255],
         [-112 * _KR / (1 - _KB), -112 * _KG / (1 - _KB), 112, 128 * 255],
@@ -58,7 +59,7 @@ class YUV:
 def planes(picture: NDArray[np.uint8]) -> tuple[Plane, Plane, Plane]:
     """Return an RGB picture (height, width, 3), both even, as Y, and U and V of half its size."""
     height, width = picture.shape[:2]
-    y, u, v = cv2.split(cv2.transform(picture, _FROM_RGB))
+    y, u, v = cv2.split(cv2.transform(picture, FROM_RGB))
     half = (width // 2, height // 2)
     small = (cv2.resize(plane, half, interpolation=cv2.INTER_AREA) for plane in (u, v))
     return tuple(plane.astype(np.uint8, copy=False) for plane in (y, *small))  # type: ignore[return-value]
