@@ -138,8 +138,8 @@ def make_picture(workplace: Workplace, run: str, brief: Brief) -> Made[Drawn]:
 
     def make() -> Drawn:
         with workplace.folder(run, "picture") as folder:
-            pictures.save(pictures.draw(brief), folder / "picture.png")
-            return Drawn(image=workplace.bucket.put_file(f"{key}.png", folder / "picture.png", "image/png"))
+            pictures.save(pictures.draw(brief), folder / "picture.jpg")
+            return Drawn(image=workplace.bucket.put_file(f"{key}.jpg", folder / "picture.jpg", "image/jpeg"))
 
     return recall(workplace.bucket, PICTURE, key, make)
 

@@ -229,31 +229,29 @@ def test_an_unknown_icon_is_refused() -> None:
         icon("no-such-thing", 40)
 
 
-def test_a_picture_is_saved_without_loss(tmp_path: Path) -> None:
-    picture = draw(sample("lotus"))
-    save(picture, tmp_path / "lotus.png")
+def test_a_picture_is_saved_with_all_but_the_last_of_its_grain(tmp_path: Path) -> None:
+    picture = draw(sample("lotus", (2208, 1242)))
+    save(picture, tmp_path / "lotus.jpg")
 
-    assert np.array_equal(np.asarray(Image.open(tmp_path / "lotus.png")), picture)
+    lost = np.asarray(Image.open(tmp_path / "lotus.jpg")).astype(int) - picture
+    assert np.abs(lost).mean() < 2
+    assert np.abs(lost).max() < 32
+    assert (tmp_path / "lotus.jpg").stat().st_size < 1_000_000
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 3)])
-def test_a_picture_of_any_size_is_saved_without_loss(size: tuple[int, int], tmp_path: Path) -> None:
-    picture = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
-    save(picture, tmp_path / "noise.png")
+def test_a_picture_of_any_size_is_saved(size: tuple[int, int], tmp_path: Path) -> None:
+    picture = np.full((*size, 3), (200, 90, 30), np.uint8)
+    save(picture, tmp_path / "plain.jpg")
 
-    assert np.array_equal(np.asarray(Image.open(tmp_path / "noise.png")), picture)
-    assert np.array_equal(np.asarray(cv2.imread(str(tmp_path / "noise.png")))[..., ::-1], picture)
-
-
-def test_a_full_picture_is_below_four_megabytes(tmp_path: Path) -> None:
-    save(draw(sample("lotus", (2208, 1242))), tmp_path / "lotus.png")
-
-    assert (tmp_path / "lotus.png").stat().st_size < 4_000_000
+    read = np.asarray(cv2.imread(str(tmp_path / "plain.jpg")))[..., ::-1]
+    assert read.shape == picture.shape
+    assert np.abs(read.astype(int) - picture).max() < 4
 
 
 def test_a_picture_that_cannot_be_written_says_where(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="nowhere"):
-        save(draw(sample("quote", TINY)), tmp_path / "nowhere" / "a.png")
+        save(draw(sample("quote", TINY)), tmp_path / "nowhere" / "a.jpg")
 
 
 # What is chosen.

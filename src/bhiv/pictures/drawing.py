@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bhiv.errors import StorageError
-from bhiv.pictures import png
 from bhiv.pictures.brief import Brief, LayoutName
 from bhiv.pictures.canvas import Canvas, Depth, Field, developed
 from bhiv.pictures.chapter import chapter
@@ -82,12 +81,16 @@ def _moved(field: Field, x: float, y: float) -> Field:
 
 
 def save(picture: Picture, path: Path) -> None:
-    """Write a picture as PNG, in place of what was there.
+    """Write a picture as JPEG, in place of what was there.
 
     Raises:
         StorageError: the file can't be written.
     """
+    # As photographs are kept. PNG takes four times the CPU and the room, for the last bit of the grain.
+    options = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
+    assert done, "OpenCV encodes every 8-bit RGB picture"
     try:
-        path.write_bytes(png.encode(picture))
+        path.write_bytes(data.tobytes())
     except OSError as error:
         raise StorageError(f"the picture {path} can't be written: {error.strerror}") from error
