@@ -15,7 +15,7 @@ def measure() -> list[str]:
     for scenes in SIZES:
         with workshop() as folder:
             write_plan(folder, plan_of(scenes, size="640x360"), "plan.json")
-            costs[scenes] = cost = run(folder, "render", "plan.json", "--json")
+            costs[scenes] = cost = run(folder, "render", "plan.json", "--json", memory=True)
             late = _drift(Path(cost.summary["video"]), folder)
         rows.append(
             f"{scenes} scenes: {cost.wall_seconds / scenes:.3f} s and {cost.cpu_seconds / scenes:.3f} CPU s a scene,"
