@@ -31,7 +31,7 @@ _SENTENCES = (
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took; `memory` is the highest sum of its processes' unshared and shared pages in bytes, 0 unasked."""
+    """What a command took; `memory` is the highest sum of its processes' own and shared pages in bytes, 0 unasked."""
 
     wall_seconds: float
     cpu_seconds: float
