@@ -91,7 +91,7 @@ def test_a_photograph_a_file_and_an_object_are_shown_and_credited(shop: Shop, op
 
 def test_a_picture_file_that_is_none_is_refused_before_any_work(shop: Shop) -> None:
     shop.write("page.png", "<html>")
-    wanted = {"missing.png": "there is no file", "page.png": "is a web page", "clip.mp4": "can't be a video clip"}
+    wanted = {"missing.png": "there is no file", "page.png": "is a web page", "clip.mp4": "is a video clip"}
 
     for name, said in wanted.items():
         ended = shop.bhiv("render", plan(shop, {"picture": {"file": name}}), "--json")

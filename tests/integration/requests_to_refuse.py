@@ -87,10 +87,10 @@ _MANY: dict[str, Any] = {f"X-{number}": "y" for number in range(10_000)}
 
 def _fields() -> Iterator[Hostile]:
     for field in RenderPlan.model_fields:
-        for kind, wrong in (("an object of it", f'{{"{MARK}": 0}}'), ("a float", "0.5"), ("a list", f'["{MARK}"]')):
+        for kind, wrong in (("an object of it", f'{{"{MARK}<b>": 0}}'), ("a float", "0.5"), ("a list", f'["{MARK}"]')):
             yield request(f"the plan's {field} is {kind}", body=_plan(**{field: wrong}))
     for field in Scene.model_fields:
-        for kind, wrong in (("an object", f'{{"{MARK}": 0}}'), ("a list", f'["{MARK}"]')):
+        for kind, wrong in (("an object", f'{{"{MARK}<b>": 0}}'), ("a list", f'["{MARK}"]')):
             yield request(f"a scene's {field} is {kind}", body=_scene(**{field: wrong}))
 
 
