@@ -24,8 +24,9 @@ def measure() -> list[str]:
 
 def _with_another_sentence(plan: RenderPlan, number: int) -> RenderPlan:
     scenes = list(plan.scenes)
-    words = scenes[number].narration.replace("lotus", "water lily").replace("morning", "evening")
-    scenes[number] = scenes[number].model_copy(update={"narration": f"{words} Nobody saw it."})
+    first, _, _ = scenes[number].narration.partition(". ")
+    other = "Nobody had ever seen anything like it, and the whole village came to look at it in the morning."
+    scenes[number] = scenes[number].model_copy(update={"narration": f"{first}. {other}"})
     return plan.model_copy(update={"scenes": tuple(scenes)})
 
 

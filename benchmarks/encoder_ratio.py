@@ -26,7 +26,7 @@ _MEMORY = Path("/dev/shm")
 
 
 @dataclass
-class _Alone:
+class Alone:
     cpu_seconds: float = 0.0
     #: VMAF of the first scene: of the command's clip, and of what x264 made alone.
     vmaf: list[float] = field(default_factory=list)
@@ -40,7 +40,7 @@ def measure() -> Iterator[str]:
         write_plan(folder, plan, "plan.json")
         whole = run(folder, "render", "plan.json", "--json")
         settings = Settings(home=folder / "home", bucket_dir=folder / "bucket")
-        alone = _x264_alone(plan, settings, folder)
+        alone = x264_alone(plan, settings, folder, vmaf=True)
     stages = {name: round(stage["seconds"], 2) for name, stage in whole.summary["stages"].items()}
     yield f"video: {whole.summary['duration_seconds']:.1f} s of 1920x1080 at 30 frames a second, {SCENES} scenes"
     yield f"whole command: {whole.cpu_seconds:.1f} CPU s, {whole.wall_seconds:.1f} s wall"
@@ -51,9 +51,9 @@ def measure() -> Iterator[str]:
     yield f"thread seconds a step: {stages}"
 
 
-def _x264_alone(plan: RenderPlan, settings: Settings, folder: Path) -> _Alone:
-    """Encode every scene's frames from memory with the clip's own settings."""
-    workplace, frame, alone = open_workplace(settings), Frame.of(plan), _Alone()
+def x264_alone(plan: RenderPlan, settings: Settings, folder: Path, *, vmaf: bool = False) -> Alone:
+    """Encode from memory, with the clips' settings, the frames of all scenes that a render in `folder` made."""
+    workplace, frame, alone = open_workplace(settings), Frame.of(plan), Alone()
     voices = choose_voices(plan.voice, plan.language, settings)
     briefs = brief_scenes(plan, *camera.picture_size(frame.width, frame.height))
     raw = (_MEMORY if _MEMORY.is_dir() else folder) / f"{folder.name}.yuv"
@@ -78,7 +78,7 @@ def _x264_alone(plan: RenderPlan, settings: Settings, folder: Path) -> _Alone:
             alone.cpu_seconds += _encode(spec, raw, work / "alone.mp4")
             clips = [workplace.bucket.fetch(own.result.video), work / "alone.mp4"]
             alone.same += len({_stream(made) for made in clips}) == 1
-            if at == 0:
+            if at == 0 and vmaf:
                 alone.vmaf = [_vmaf(made, spec, raw) for made in clips]
             shutil.rmtree(work)
     raw.unlink()
