@@ -18,6 +18,7 @@ from bhiv.production import CaptionLook, Frame, clip_spec, make_captions, make_c
 from bhiv.settings import Settings
 from bhiv.speech import choose_voices
 from bhiv.video import camera, clip
+from bhiv.video.encoder import encoder_arguments
 from bhiv.video.staging import stage_scenes
 from bhiv.workplace import claimed, open_workplace
 
@@ -97,7 +98,7 @@ def _raw_input(spec: clip.ClipSpec, raw: Path) -> tuple[str, ...]:
 
 def _encode(spec: clip.ClipSpec, raw: Path, target: Path) -> float:
     before = _cpu()
-    arguments = (*clip.encoder_arguments(spec.quality, spec.fps), str(target))
+    arguments = (*encoder_arguments(spec.quality, spec.fps), str(target))
     process.run(ffmpeg.command(*_raw_input(spec, raw), *arguments), timeout_seconds=3600)
     return _cpu() - before
 

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NewType
+from typing import Annotated, Any, Literal, NewType, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -125,13 +125,25 @@ class Focus(Contract):
     y: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
 
 
-class Footage(Contract):
-    """A video clip of the user's own, which a scene shows in place of a picture."""
+class _OwnMedium(Contract):
+    """Base of what is the user's own, at one of three places."""
 
     file: Text | None = Field(
-        None, min_length=1, max_length=1_000, description="A clip beside the plan; on the command line only."
+        None, min_length=1, max_length=1_000, description="Beside the plan; on the command line only."
     )
-    url: str | None = Field(None, max_length=2_000, pattern=CALLBACK, description="A clip on the public web.")
+    url: str | None = Field(None, max_length=2_000, pattern=CALLBACK, description="On the public web.")
+    object: str | None = Field(None, max_length=400, description="In the bucket.")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if sum(name is not None for name in (self.file, self.url, self.object)) != 1:
+            raise ValueError("takes one of file, url and object")
+        return self
+
+
+class Footage(_OwnMedium):
+    """A video clip of the user's own, which a scene shows in place of a picture."""
+
     object: str | None = Field(
         None, max_length=400, description="A clip in the bucket: a key that begins with clips/ or tmp/."
     )
@@ -155,33 +167,21 @@ class Footage(Contract):
     )
 
     @model_validator(mode="after")
-    def _is_one_stretch(self) -> "Footage":
-        if sum(name is not None for name in (self.file, self.url, self.object)) != 1:
-            raise ValueError("takes one of file, url and object")
+    def _is_one_stretch(self) -> Self:
         if self.end_seconds is not None and self.end_seconds <= self.start_seconds:
             raise ValueError("end_seconds is not after start_seconds")
         return self
 
 
-class Music(Contract):
+class Music(_OwnMedium):
     """What is played under the voices, again and again, and steps back while they speak."""
 
-    file: Text | None = Field(
-        None, min_length=1, max_length=1_000, description="A sound file beside the plan; on the command line only."
-    )
-    url: str | None = Field(None, max_length=2_000, pattern=CALLBACK, description="A sound file on the public web.")
     object: str | None = Field(
         None, max_length=400, description="A sound file in the bucket: a key that begins with audio/ or tmp/."
     )
     level_db: float = Field(
         -20, ge=-40, le=0, allow_inf_nan=False, description="Loudness while somebody speaks, against the voice, in LU."
     )
-
-    @model_validator(mode="after")
-    def _is_one(self) -> "Music":
-        if sum(name is not None for name in (self.file, self.url, self.object)) != 1:
-            raise ValueError("takes one of file, url and object")
-        return self
 
 
 class Scene(Contract):

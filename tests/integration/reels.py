@@ -1,6 +1,6 @@
 """Real clips for tests of footage, encoded by ffmpeg from frames that are known pixel by pixel."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -86,9 +86,20 @@ def frames(
     fps: int = FPS,
 ) -> Iterator[NDArray[np.uint8]]:
     """Shoot a clip and yield each frame's bytes."""
-    with closing(footage.shoot(spec(path, wanted), path, Frames(count), width, height, fps)) as shot:
+    with closing(shoot(spec(path, wanted), path, count, width, height, fps)) as shot:
         for frame in shot:
-            yield np.frombuffer(frame, np.uint8).copy()
+            yield frame.data.copy()
+
+
+def shoot(
+    shown: FootageSpec, path: Path, count: int, width: int = WIDTH, height: int = HEIGHT, fps: int = FPS
+) -> Generator[YUV]:
+    """Yield the frames of a scene in order, each in the same buffer; to be closed."""
+    frame = YUV.empty(width, height)
+    with footage.open_shot(shown, path, Frames(count), width, height, fps) as shot:
+        for number in range(count):
+            shot.expose(number, frame)
+            yield frame
 
 
 def lumas(path: Path, count: int, wanted: Footage | None = None, **shape: int) -> list[NDArray[np.float64]]:

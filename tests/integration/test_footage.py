@@ -368,7 +368,7 @@ def test_a_clip_that_breaks_later_ends_the_run(tmp_path: Path) -> None:
     data[middle : data.index(b"moov") - 8] = bytes(data.index(b"moov") - 8 - middle)
     clip.write_bytes(data)
 
-    with pytest.raises(RunFailed), closing(footage.shoot(spec, clip, Frames(90), WIDTH, HEIGHT, FPS)) as shot:
+    with pytest.raises(RunFailed), closing(reels.shoot(spec, clip, 90)) as shot:
         for _ in shot:
             pass
 
@@ -379,7 +379,7 @@ def readers() -> list[psutil.Process]:
 
 
 def test_who_stops_in_between_leaves_no_reader(counted: Path) -> None:
-    shot = footage.shoot(reels.spec(counted), counted, Frames(90), WIDTH, HEIGHT, FPS)
+    shot = reels.shoot(reels.spec(counted), counted, 90)
     next(shot)
 
     with pytest.raises(KeyError), closing(shot):
@@ -393,7 +393,7 @@ def test_a_run_that_is_to_end_ends_its_reader(counted: Path) -> None:
 
     def shoot() -> None:
         try:
-            for _ in footage.shoot(spec, counted, Frames(1_000_000), WIDTH, HEIGHT, FPS):
+            for _ in reels.shoot(spec, counted, 1_000_000):
                 begun.set()
         except Interrupted as error:
             failed.append(error)

@@ -10,7 +10,7 @@ import pytest
 
 from bhiv import ffmpeg, process, timeline
 from bhiv.errors import GateRejected
-from bhiv.plan import Camera
+from bhiv.plan import Camera, Samples
 from bhiv.settings import Settings
 from bhiv.video.gate import Expected, check, stretches
 from bhiv.workplace import open_workplace
@@ -298,7 +298,7 @@ def test_a_good_video_of_every_kind_passes(made: Made, tmp_path: Path, asked: di
 def test_words_close_together_are_one_stretch_of_speech() -> None:
     words = [(0, 100), (5_000, 9_000), (40_000, 50_000), (50_000, 50_000)]
 
-    joined = [(stretch.start, stretch.end) for stretch in stretches(words)]
+    joined = [(stretch.start, stretch.end) for stretch in stretches((Samples(a), Samples(b)) for a, b in words)]
 
     assert joined == [(0, 9_000), (40_000, 50_000)]
     assert stretches([]) == ()

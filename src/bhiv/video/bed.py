@@ -30,11 +30,11 @@ _CROSSFADE = 2 * SAMPLE_RATE
 _FULL_SCALE = np.float32(32_768)
 
 
-def spans(words: Iterable[Span]) -> tuple[Span, ...]:
-    """Join words, in order, to the stretches between which there are pauses."""
+def spans(words: Iterable[Span], pause: Samples = PAUSE) -> tuple[Span, ...]:
+    """Join words, in order, to the stretches between which there are pauses of that length."""
     joined: list[Span] = []
     for start, end in words:
-        if joined and start - joined[-1][1] < PAUSE:
+        if joined and start - joined[-1][1] < pause:
             joined[-1] = (joined[-1][0], Samples(max(end, joined[-1][1])))
         else:
             joined.append((start, end))

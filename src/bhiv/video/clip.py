@@ -9,20 +9,18 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from bhiv import ffmpeg, process
+from bhiv import process
 from bhiv.bucket.artifact import Artifact
 from bhiv.cache import Step
 from bhiv.errors import ObjectDamaged
 from bhiv.plan import Contract, Frames, Quality
 from bhiv.video import camera, footage, layers, parallax, transitions
 from bhiv.video.camera import Source, Still
-from bhiv.video.encoder import ENCODER, SOFTWARE, Encoder, encoder_arguments
+from bhiv.video.encoder import SOFTWARE, Encoder
 from bhiv.video.footage import FootageSpec
 from bhiv.video.overlay import CaptionLayer, Overlay
 from bhiv.video.transitions import Mixed
 from bhiv.video.yuv import YUV, Plane
-
-__all__ = ["ENCODER", "STEP", "Clip", "ClipSpec", "encode", "encoder_arguments"]
 
 
 class Entry(Contract):
@@ -87,7 +85,8 @@ def encode(
             _open(path, still, shown, spec, stack, stall_seconds)
             for path, (still, shown) in zip(pictures, seen, strict=True)
         ]
-        command = _command(spec, output, encoder)
+        size = (spec.width, spec.height)
+        command = encoder.command(spec.quality, *size, spec.fps, "clip.mp4", instead=output)
         with process.feed(command, stall_seconds=stall_seconds, cwd=folder, lent=True) as write:
             for frame in _frames(spec, *shots):
                 write(frame.data.data)
@@ -128,14 +127,3 @@ def _load(path: Path, _sha256: str) -> tuple[Plane, ...]:
     if picture is None:
         raise ObjectDamaged(f"{path} can't be read as a picture; delete it and run again")
     return camera.prepare(picture.astype(np.uint8, copy=False))
-
-
-def _command(spec: ClipSpec, output: Sequence[str], encoder: Encoder) -> list[str]:
-    # Said of the input: as output options only the matrix would reach the file, and this needs no filter.
-    tags = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
-    device, filters = ((), ()) if output else (encoder.device, encoder.filters)
-    return ffmpeg.command(
-        *(*device, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{spec.width}x{spec.height}", "-r", str(spec.fps)),
-        *(*tags, "-i", "pipe:0", *(("-vf", ",".join(filters)) if filters else ())),
-        *(output or (*encoder.arguments(spec.quality, spec.fps), "clip.mp4")),
-    )

@@ -7,7 +7,7 @@ import json
 import platform
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -62,6 +62,22 @@ class Encoder:
             *("-g", str(fps * 2), "-bf", "2", "-flags", "+cgop", *self.pixels),
             *("-video_track_timescale", str(fps * 512)),
         ]
+
+    def command(
+        self, quality: Quality, width: int, height: int, fps: int, target: str, *, instead: Sequence[str] = ()
+    ) -> list[str]:
+        """Return the argv that encodes raw planar YUV 4:2:0 from standard input into a file.
+
+        `instead` replaces the encoder and the file, for who wants the raw frames.
+        """
+        # Said of the input: as output options only the matrix would reach the file, and this needs no filter.
+        tags = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
+        device, filters = ((), ()) if instead else (self.device, self.filters)
+        return ffmpeg.command(
+            *(*device, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{height}", "-r", str(fps)),
+            *(*tags, "-i", "pipe:0", *(("-vf", ",".join(filters)) if filters else ())),
+            *(instead or (*self.arguments(quality, fps), target)),
+        )
 
 
 def _x264(quality: Quality) -> tuple[str, ...]:
@@ -232,12 +248,7 @@ def _reference() -> tuple[float, int]:
 
 
 def _encode(encoder: Encoder, frames: list[bytes], target: Path, deadline: float) -> Path:
-    tags = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
-    command = ffmpeg.command(
-        *(*encoder.device, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{_WIDTH}x{_HEIGHT}", "-r", str(_FPS)),
-        *("-i", "pipe:0", "-vf", ",".join([tags, *encoder.filters])),
-        *(*encoder.arguments("standard", _FPS), str(target)),
-    )
+    command = encoder.command("standard", _WIDTH, _HEIGHT, _FPS, str(target))
     process.run(command, stdin=b"".join(frames), timeout_seconds=_left(deadline))
     return target
 

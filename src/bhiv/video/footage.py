@@ -1,6 +1,6 @@
 """Footage: a scene's frames from the user's own clip, shaped by MoviePy, for the same one encode as every scene."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -68,32 +68,6 @@ def own_frames(spec: FootageSpec, fps: int) -> Frames:
     return Frames(max(1, floor(stretch * _rate(spec, fps) + Fraction(1, 100))))
 
 
-def shoot(
-    spec: FootageSpec,
-    path: Path,
-    frames: Frames,
-    width: int,
-    height: int,
-    fps: int,
-    *,
-    stall_seconds: float = _STALL_SECONDS,
-) -> Generator[memoryview]:
-    """Yield each frame as planar YUV 4:2:0 bytes, BT.709 in limited range.
-
-    The buffer is reused: write it before asking for the next. Close what this returns, or read it to its end: its
-    ffmpeg lives as long.
-
-    Raises:
-        RunFailed: the clip ends before its packets said.
-        ToolFailed, ToolTimedOut, Interrupted: it can't be read.
-    """
-    frame = YUV.empty(width, height)
-    with open_shot(spec, path, frames, width, height, fps, stall_seconds=stall_seconds) as shot:
-        for number in range(frames):
-            shot.expose(number, frame)
-            yield frame.data.data
-
-
 @contextmanager
 def open_shot(
     spec: FootageSpec,
@@ -108,7 +82,11 @@ def open_shot(
     """Yield what gives the frames of a scene by their numbers; on leaving, the clip's ffmpeg is ended.
 
     Best in order. Frames past the scene's `frames` are there too, for a scene that begins over this one: it loops
-    on, or its last frame stays, and what was faded out is black. Raises the same errors as `shoot`.
+    on, or its last frame stays, and what was faded out is black.
+
+    Raises:
+        RunFailed: the clip ends before its packets said.
+        ToolFailed, ToolTimedOut, Interrupted: it can't be read.
     """
     rate, start, count, wanted = _rate(spec, fps), start_of(spec), own_frames(spec, fps), spec.wanted
     size = (width, height)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bhiv import ffmpeg, process
 from bhiv.errors import GateRejected
 from bhiv.plan import SAMPLE_RATE, Contract, Samples
-from bhiv.video import sound
+from bhiv.video import bed, sound
 
 _TRUE_PEAK_LIMIT = -1.0
 _TIMEOUT_SECONDS = 1200
@@ -49,15 +49,9 @@ class Heard:
     levels: NDArray[np.float32]
 
 
-def stretches(spans: Iterable[tuple[int, int]]) -> tuple[Stretch, ...]:
+def stretches(words: Iterable[bed.Span]) -> tuple[Stretch, ...]:
     """Join the times of words, in order, to stretches of speech."""
-    joined: list[list[int]] = []
-    for start, end in spans:
-        if joined and start - joined[-1][1] <= _JOINED:
-            joined[-1][1] = max(end, joined[-1][1])
-        else:
-            joined.append([start, end])
-    return tuple(Stretch(start=Samples(start), end=Samples(end)) for start, end in joined if end > start)
+    return tuple(Stretch(start=start, end=end) for start, end in bed.spans(words, _JOINED) if end > start)
 
 
 def listen(path: Path) -> Heard:
