@@ -12,9 +12,10 @@ from pathlib import Path
 
 from benchmarks.measuring import plan_of, run, workshop, write_plan
 from bhiv import ffmpeg, process
+from bhiv.encoding import clip_specs, make_clip
 from bhiv.pictures import brief_scenes
 from bhiv.plan import RenderPlan
-from bhiv.production import CaptionLook, Frame, clip_spec, make_captions, make_clip, make_narration, make_picture
+from bhiv.production import CaptionLook, Frame, make_captions, make_narration, make_picture
 from bhiv.settings import Settings
 from bhiv.speech import choose_voices
 from bhiv.video import camera, clip
@@ -29,8 +30,9 @@ _MEMORY = Path("/dev/shm")
 @dataclass
 class Alone:
     cpu_seconds: float = 0.0
-    #: VMAF of the first scene: of the command's clip, and of what x264 made alone.
-    vmaf: list[float] = field(default_factory=list)
+    #: VMAF of each chunk of the first scene: of the command's, and of what x264 made alone.
+    vmaf: list[list[float]] = field(default_factory=list)
+    chunks: int = 0
     same: int = 0
 
 
@@ -47,8 +49,9 @@ def measure() -> Iterator[str]:
     yield f"whole command: {whole.cpu_seconds:.1f} CPU s, {whole.wall_seconds:.1f} s wall"
     yield f"x264 alone: {alone.cpu_seconds:.1f} CPU s"
     yield f"ratio: {whole.cpu_seconds / alone.cpu_seconds:.2f}"
-    yield f"VMAF of the first scene: {alone.vmaf[0]:.2f}, of x264 alone {alone.vmaf[1]:.2f}"
-    yield f"clips that are the same bytes as x264 alone: {alone.same} of {SCENES}"
+    for own, other in alone.vmaf:
+        yield f"VMAF of a chunk of the first scene: {own:.2f}, of x264 alone {other:.2f}"
+    yield f"chunks that are the same bytes as x264 alone: {alone.same} of {alone.chunks}"
     yield f"thread seconds a step: {stages}"
 
 
@@ -72,16 +75,19 @@ def x264_alone(plan: RenderPlan, settings: Settings, folder: Path, *, vmaf: bool
             seen, said = drawn[at::-1][:2], captioned[at::-1][:2]
             own = make_clip(workplace, "benchmark", staging, seen, said, frame)
             assert own.cached, "it is the one that the command made"
-            work = folder / f"raw-{at}"
-            work.mkdir()
-            spec = clip_spec(staging, seen, said, frame)
-            _write_frames(spec, [workplace.bucket.fetch(one.layers or one.image) for one in seen], work, raw)
-            alone.cpu_seconds += _encode(spec, raw, work / "alone.mp4")
-            clips = [workplace.bucket.fetch(own.result.video), work / "alone.mp4"]
-            alone.same += len({_stream(made) for made in clips}) == 1
-            if at == 0 and vmaf:
-                alone.vmaf = [_vmaf(made, spec, raw) for made in clips]
-            shutil.rmtree(work)
+            pictures = [workplace.bucket.fetch(one.layers or one.image) for one in seen]
+            specs = clip_specs(staging, seen, said, frame)
+            for spec, chunk in zip(specs, own.result.chunks, strict=True):
+                work = folder / f"raw-{alone.chunks}"
+                work.mkdir()
+                _write_frames(spec, pictures, work, raw)
+                alone.cpu_seconds += _encode(spec, raw, work / "alone.mp4")
+                both = [workplace.bucket.fetch(chunk.video), work / "alone.mp4"]
+                alone.chunks += 1
+                alone.same += len({_stream(made) for made in both}) == 1
+                if at == 0 and vmaf:
+                    alone.vmaf += [[_vmaf(made, spec, raw) for made in both]]
+                shutil.rmtree(work)
     raw.unlink()
     return alone
 

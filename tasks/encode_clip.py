@@ -1,7 +1,8 @@
 """A scene's clip."""
 
 from bhiv.cache import Made
-from bhiv.production import Captioned, Drawn, Frame, make_clip
+from bhiv.encoding import make_clip
+from bhiv.production import Captioned, Drawn, Frame
 from bhiv.video.clip import Clip
 from bhiv.video.staging import Staging
 from tasks.step import here, shown, step

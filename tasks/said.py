@@ -76,7 +76,7 @@ def _(captioned: Captioned, frame: Frame | None) -> str:
 @_said.register
 def _(clip: Clip, frame: Frame | None) -> str:
     shape = f"{frame.width}x{frame.height}, " if frame else ""
-    return f"{_length(clip.frames, frame)}, {shape}{_size(clip.video)}"
+    return f"{_length(clip.frames, frame)}, {shape}{_size(*(chunk.video for chunk in clip.chunks))}"
 
 
 @_said.register
@@ -108,6 +108,6 @@ def _length(frames: int, frame: Frame | None) -> str:
     return f"{frames / frame.fps:.1f} s" if frame else f"{frames} frames"
 
 
-def _size(artifact: Artifact) -> str:
-    kilobytes = artifact.size / 1000
+def _size(*artifacts: Artifact) -> str:
+    kilobytes = sum(artifact.size for artifact in artifacts) / 1000
     return f"{kilobytes:.0f} kB" if kilobytes < 1000 else f"{kilobytes / 1000:.1f} MB"

@@ -30,7 +30,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"authoring"}),
     frozenset({"video"}),
     frozenset({"workplace", "record"}),
-    frozenset({"production", "scoring", "progress", "request", "cards"}),
+    frozenset({"encoding", "production", "scoring", "progress", "request", "cards"}),
     frozenset({"planning"}),
     frozenset({"catalog"}),
     frozenset({"job_log"}),

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from bhiv import captions, ffmpeg, fonts, pictures, timeline
+from bhiv import captions, fonts, pictures, timeline
 from bhiv.bucket import Artifact
 from bhiv.cache import Made, Step, find, recall
 from bhiv.captions import Cue
-from bhiv.errors import FootageRefused, PictureError, ToolFailed
+from bhiv.errors import FootageRefused, PictureError
 from bhiv.photos import Collection, Credit, Wish, procure
 from bhiv.photos.offers import Offer
 from bhiv.pictures import Brief
@@ -39,7 +39,6 @@ from bhiv.speech.utterance import Utterance
 from bhiv.storyboard import opening
 from bhiv.video import (
     clip,
-    encoder,
     filming,
     footage,
     gate,
@@ -47,12 +46,9 @@ from bhiv.video import (
     layers,
     overlay,
     sound,
-    transitions,
 )
-from bhiv.video.camera import Still
 from bhiv.video.footage import FootageSpec
 from bhiv.video.overlay import CaptionLayer
-from bhiv.video.staging import Movement, Staging
 from bhiv.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -308,83 +304,15 @@ def _least_seconds(scene: Scene, spoken: Spoken, frame: Frame, drawn: Drawn | No
     return timeline.seconds(Samples(frames * SAMPLE_RATE // frame.fps))
 
 
-def make_clip(
-    workplace: Workplace,
-    run: str,
-    staging: Staging,
-    drawn: Sequence[Drawn],
-    captioned: Sequence[Captioned],
-    frame: Frame,
-    encoder_name: str = encoder.X264,
-) -> Made[clip.Clip]:
-    """Encode a scene's pictures, captions burned in, by an encoder that `encoder.choose` gave.
-
-    `drawn` and `captioned` are the scene's and then, where it begins with a transition, those of the scene before.
-    """
-    spec = clip_spec(staging, drawn, captioned, frame, encoder_name)
-    key = clip.STEP.key(spec)
-
-    def make() -> clip.Clip:
-        seen = [workplace.bucket.fetch(one.layers or one.image) for one in drawn[: 2 if spec.entry else 1]]
-        with workplace.folder(run, "clip") as folder:
-            try:
-                file = clip.encode(spec, seen, folder, workplace.stall_seconds, encoder=encoder.named(encoder_name))
-            except ToolFailed as error:
-                encoder.distrust(workplace.runs.parent, encoder_name, str(error))
-                raise
-            stored = workplace.bucket.put_file(f"{key}.mp4", file, "video/mp4")
-            return clip.Clip(video=stored, frames=spec.still.frames)
-
-    return recall(workplace.bucket, clip.STEP, key, make)
-
-
-def clip_spec(
-    staging: Staging,
-    drawn: Sequence[Drawn],
-    captioned: Sequence[Captioned],
-    frame: Frame,
-    encoder_name: str = encoder.X264,
-) -> clip.ClipSpec:
-    """Return what decides the clip that `make_clip` makes of the same."""
-    arguments = encoder.named(encoder_name).arguments(frame.quality, frame.fps)
-    own = captioned[0]
-    return clip.ClipSpec(
-        still=_still(staging.movement, drawn[0], own),
-        footage=drawn[0].footage,
-        entry=_entry(staging, drawn, captioned, frame),
-        captions=own.layer,
-        encoder=" ".join([ffmpeg.VERSION, *arguments]),
-        **frame.model_dump(),
-    )
-
-
-def _still(movement: Movement, drawn: Drawn, captioned: Captioned) -> Still:
-    parts = drawn.layers.sha256 if drawn.layers else None
-    return Still(
-        picture_sha256=drawn.image.sha256, layers_sha256=parts, frames=captioned.frames, **movement.model_dump()
-    )
-
-
-def _entry(staging: Staging, drawn: Sequence[Drawn], captioned: Sequence[Captioned], frame: Frame) -> clip.Entry | None:
-    if staging.transition is None or staging.before is None:
-        return None
-    return clip.Entry(
-        transition=staging.transition,
-        frames=Frames(transitions.frames_of(staging.transition, frame.fps, captioned[0].frames)),
-        still=_still(staging.before, drawn[1], captioned[1]),
-        footage=drawn[1].footage,
-    )
-
-
 def make_video(workplace: Workplace, run: str, programme: join.Programme) -> Made[join.Video]:
     """Join the clips and the sound, and write the caption files."""
     bucket, key = workplace.bucket, join.STEP.key(programme)
 
     def make() -> join.Video:
         with workplace.folder(run, "join") as folder:
-            clips = [bucket.fetch(part.clip) for part in programme.parts]
+            chunks = [bucket.fetch(chunk.video) for part in programme.parts for chunk in part.clip.chunks]
             video = bucket.put_file(
-                f"{key}.mp4", join.join(programme, clips, bucket.fetch(programme.sound), folder), "video/mp4"
+                f"{key}.mp4", join.join(programme, chunks, bucket.fetch(programme.sound), folder), "video/mp4"
             )
         cues = programme.cues
         return join.Video(
@@ -409,9 +337,7 @@ def programme_of(
     """Return what the join makes of a plan's scenes, given in order, with the cards around them."""
     shots = timeline.lay_out(made.frames for made in captioned)
     rows = zip(clips, captioned, shots, _chapters(plan, len(clips)), strict=True)
-    parts = tuple(
-        join.Part(clip=made.video, cues=shown.cues, shot=shot, title=title) for made, shown, shot, title in rows
-    )
+    parts = tuple(join.Part(clip=made, cues=shown.cues, shot=shot, title=title) for made, shown, shot, title in rows)
     return join.Programme(parts=parts, sound=mastered.sound, fps=plan.fps, language=plan.language, title=plan.title)
 
 

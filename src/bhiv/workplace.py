@@ -32,6 +32,8 @@ class Workplace:
     runs: Path
     #: An encoder that takes no frame for so long is ended.
     stall_seconds: float
+    #: How many encoders may be at work at once.
+    encoders: int
 
     @contextmanager
     def folder(self, run: str, step: str) -> Iterator[Path]:
@@ -47,6 +49,7 @@ def open_workplace(settings: Settings) -> Workplace:
         bucket=open_bucket(settings),
         runs=settings.home / "work",
         stall_seconds=settings.stall_seconds,
+        encoders=settings.encoders,
     )
 
 

@@ -17,7 +17,7 @@ from bhiv.production import Frame, expected_of
 from bhiv.speech.words import Word
 from bhiv.video import camera, sound
 from bhiv.video.camera import Still
-from bhiv.video.clip import ClipSpec, encode
+from bhiv.video.clip import Chunk, Clip, ClipSpec, encode
 from bhiv.video.gate import Expected
 from bhiv.video.join import Part, Programme, join
 from bhiv.video.overlay import CaptionLayer, make_layer
@@ -130,7 +130,14 @@ def programme(
             folder, f"clip-{number}.mp4", shot.frames, layer_of(cue, style),
             fps=fps, move=move, shade=60 + 20 * number, quality=quality, size=size,
         )  # fmt: skip
-        parts.append(Part(clip=SOMEWHERE, shot=shot, cues=cue, title=text[:12].strip() or "Nothing"))
+        parts.append(
+            Part(
+                clip=Clip(chunks=(Chunk(video=SOMEWHERE, frames=shot.frames),)),
+                shot=shot,
+                cues=cue,
+                title=text[:12].strip() or "Nothing",
+            )
+        )
     return Programme(parts=tuple(parts), sound=SOMEWHERE, fps=fps, language="en", title="A programme")
 
 
@@ -168,6 +175,7 @@ def write_clip(
     work = folder / f"{name}.work"
     work.mkdir()
     spec = ClipSpec(
+        frames=Frames(frames),
         still=Still(picture_sha256="", move=move, frames=Frames(frames)),
         width=size[0],
         height=size[1],

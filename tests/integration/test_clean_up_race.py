@@ -22,6 +22,7 @@ from bhiv.bucket.local import LocalBucket
 from bhiv.cache import Made
 from bhiv.catalog import ledger, open_catalog, views
 from bhiv.catalog.models import Job
+from bhiv.encoding import make_clip
 from bhiv.pictures import brief_scenes
 from bhiv.plan import RenderPlan, Scene
 from bhiv.production import Frame
@@ -113,7 +114,7 @@ def make(workplace: Workplace, settings: Settings, request: RenderRequest, betwe
         ]
         sound = made(scoring.make_sound(workplace, run, told, shown, frame))
         clips = [
-            made(production.make_clip(workplace, run, staging, drawn[at::-1][:2], shown[at::-1][:2], frame))
+            made(make_clip(workplace, run, staging, drawn[at::-1][:2], shown[at::-1][:2], frame))
             for at, staging in enumerate(stage_scenes(PLAN))
         ]
         programme = production.programme_of(PLAN, shown, clips, sound)

@@ -37,7 +37,7 @@ def test_motion_a_crossfade_and_karaoke_cost_little_beside_the_encoder(tmp_path:
     still = Still(picture_sha256=move, move=move, frames=FRAMES)
     cues = captions.make_cues(media.words("Seven tall white swans swam slowly past the mill.", SAMPLE_RATE * 3), 42)
     spec = ClipSpec(
-        still=still, entry=Entry(transition="crossfade", frames=Frames(15), still=still),
+        frames=FRAMES, still=still, entry=Entry(transition="crossfade", frames=Frames(15), still=still),
         width=WIDTH, height=HEIGHT, fps=FPS, quality="standard",
         captions=media.layer_of(cues, "karaoke"), encoder="",
     )  # fmt: skip

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from bhiv import captions, ffmpeg
+from bhiv.encoding import make_clip
 from bhiv.errors import ToolFailed
 from bhiv.plan import SAMPLE_RATE, Quality, RenderPlan, Scene
-from bhiv.production import Captioned, Drawn, Frame, make_clip
+from bhiv.production import Captioned, Drawn, Frame
 from bhiv.settings import Settings
 from bhiv.video import encoder
 from bhiv.video.encoder import CANDIDATES, SOFTWARE, X264, Encoder, choose, distrust, try_out
@@ -137,7 +138,7 @@ def test_clips_of_another_encoder_are_other_clips(
     other = make_clip(workplace, "run", STILL, [drawn], [captioned], frame, X264)
 
     assert not other.cached
-    assert other.result.video.key != plain.result.video.key
+    assert other.result.chunks[0].video.key != plain.result.chunks[0].video.key
     assert make_clip(workplace, "run", STILL, [drawn], [captioned], frame, X264).cached
 
 

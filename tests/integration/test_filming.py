@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bhiv import ffmpeg, process
+from bhiv.encoding import make_clip
 from bhiv.errors import PictureError, PlanError
 from bhiv.photos import Collection, wish_pictures
 from bhiv.pictures import brief_scenes
@@ -17,7 +18,6 @@ from bhiv.production import (
     Drawn,
     Frame,
     make_captions,
-    make_clip,
     make_narration,
     show_picture,
 )
@@ -85,7 +85,7 @@ def test_a_scene_shows_a_clip_beside_the_plan(place: Workplace, clip: Path, sett
     assert plan.scenes[0].footage is not None
     assert str(plan.scenes[0].footage.object).startswith("clips/own-")
     assert (length.frames, first.cached, second.cached) == (45, False, True)
-    seen = media.grab(place.bucket.fetch(first.result.video), 1.0, 320, 180)
+    seen = media.grab(place.bucket.fetch(first.result.chunks[0].video), 1.0, 320, 180)
     assert abs(float(seen.mean()) - (20 + 2 * 45)) < 3
 
 
@@ -102,7 +102,7 @@ def test_another_stretch_of_the_same_clip_is_another_clip(place: Workplace, clip
         plan = keep_clips(plan_of({"footage": {"file": clip.name, **fields}}), clip.parent, settings)
         [shown] = drawn(place, plan, settings)
         length = Captioned(cues=(), layer=None, frames=Frames(5))
-        return make_clip(place, RUN, STILL, [shown], [length], Frame.of(plan)).result.video.key
+        return make_clip(place, RUN, STILL, [shown], [length], Frame.of(plan)).result.chunks[0].video.key
 
     assert len({made(), made(start_seconds=1), made(speed=2), made(fit="pad"), made(effects=["mirror_x"])}) == 5
     assert made() == made(end_seconds=None)

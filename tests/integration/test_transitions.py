@@ -33,6 +33,7 @@ def shown(
     before, after = picture(folder, "before.png", size, BEFORE), picture(folder, "after.png", size, AFTER)
     length = Frames(transitions.frames_of(transition, FPS, 2 * FRAMES))
     spec = ClipSpec(
+        frames=Frames(FRAMES),
         still=Still(picture_sha256="", move=move, frames=Frames(FRAMES)),
         entry=Entry(
             transition=transition, frames=length, still=Still(picture_sha256="", move=move, frames=Frames(30))

@@ -1,9 +1,15 @@
-"""A scene's clip: frames from the camera, captions burned in, one encode, no sound."""
+"""A scene's clip: frames from the camera, captions burned in, one encode, no sound.
+
+It is encoded in chunks that begin where a group of pictures does, so they cost nothing but the encoder's starts. One
+scene then keeps several cores busy, and a change of the scene before it only re-makes the beginning, which shows it.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -16,7 +22,7 @@ from bhiv.errors import ObjectDamaged
 from bhiv.plan import Contract, Frames, Quality
 from bhiv.video import camera, footage, layers, parallax, transitions
 from bhiv.video.camera import Source, Still
-from bhiv.video.encoder import SOFTWARE, Encoder
+from bhiv.video.encoder import SOFTWARE, Encoder, group_frames
 from bhiv.video.footage import FootageSpec
 from bhiv.video.overlay import CaptionLayer, Overlay
 from bhiv.video.transitions import Mixed
@@ -33,11 +39,14 @@ class Entry(Contract):
 
 
 class ClipSpec(Contract):
-    """Everything that decides a clip's bytes, beside the pictures."""
+    """Everything that decides the bytes of a clip's chunk, beside the pictures."""
 
+    #: The chunk's frames, counted from the scene's beginning.
+    first: Frames = Frames(0)
+    frames: Frames
     still: Still
     footage: FootageSpec | None = Field(None, description="What is shown of a clip, in place of the still.")
-    #: None where the scene begins with a cut.
+    #: None where the scene begins with a cut, or its entry is over before the chunk begins.
     entry: Entry | None = None
     width: int
     height: int
@@ -47,14 +56,46 @@ class ClipSpec(Contract):
     encoder: str = Field(description="Version and settings of the encoder.")
 
 
-class Clip(Contract):
-    """A finished clip."""
+class Chunk(Contract):
+    """A finished part of a clip."""
 
     video: Artifact
     frames: Frames
 
 
-STEP = Step("clip", 2, "clips", Clip)
+class Clip(Contract):
+    """A finished clip, in chunks that follow each other."""
+
+    chunks: tuple[Chunk, ...]
+
+    @property
+    def frames(self) -> Frames:
+        """Length of the whole."""
+        return Frames(sum(chunk.frames for chunk in self.chunks))
+
+
+STEP = Step("clip", 3, "clips", Chunk)
+
+_loading = Lock()
+
+#: How many groups of pictures a chunk has, about, behind the first.
+_GROUPS = 3
+
+
+def chunk_lengths(frames: Frames, fps: int) -> tuple[Frames, ...]:
+    """Return how many frames each chunk of a scene has: one group for a transition, then about three in each.
+
+    What is left over a whole group goes with the last chunk; less than two groups stay together.
+    """
+    groups, left = divmod(frames, group_frames(fps))
+    if groups < 2:
+        return (frames,)
+    count = max(1, round((groups - 1) / _GROUPS))
+    cuts = [1 + (groups - 1) * number // count for number in range(count + 1)]
+    lengths = [1, *(after - before for before, after in pairwise(cuts))]
+    return tuple(
+        Frames(length * group_frames(fps) + (left if number == count else 0)) for number, length in enumerate(lengths)
+    )
 
 
 def encode(
@@ -66,7 +107,7 @@ def encode(
     output: Sequence[str] = (),
     encoder: Encoder = SOFTWARE,
 ) -> Path:
-    """Write the clip into `folder` and return its path; an encoder that takes no frame for `stall_seconds` is ended.
+    """Write the chunk into `folder` and return its path; an encoder that takes no frame for `stall_seconds` is ended.
 
     The pictures, or the files of footage, are the scene's and, where it has an entry, that of the scene before.
     `output` replaces the encoder and the file's name, for who wants the raw frames.
@@ -94,11 +135,11 @@ def encode(
 
 
 def _frames(spec: ClipSpec, shot: Source, before: Source | None = None) -> Iterator[YUV]:
-    """Yield the frames in order, in two buffers by turns: one may be read while the other is filled."""
+    """Yield the chunk's frames in order, in two buffers by turns: one may be read while the other is filled."""
     buffers = [YUV.empty(spec.width, spec.height) for _ in range(2)]
     old = YUV.empty(spec.width, spec.height)
     overlay = Overlay(spec.captions, spec.width, spec.height, spec.fps) if spec.captions else None
-    for number in range(spec.still.frames):
+    for number in range(spec.first, spec.first + spec.frames):
         frame = buffers[number % 2]
         shot.expose(number, frame)
         if spec.entry and before and number < spec.entry.frames:
@@ -120,9 +161,14 @@ def _open(
     return camera.open_shot(_load(path, still.picture_sha256), still, *size)
 
 
+def _load(path: Path, sha256: str) -> tuple[Plane, ...]:
+    """Return a prepared picture; kept for the scene's other chunks, and the next scene, which may begin over it."""
+    with _loading:  # chunks that begin at once would both read it
+        return _prepared(path, sha256)
+
+
 @lru_cache(maxsize=4)
-def _load(path: Path, _sha256: str) -> tuple[Plane, ...]:
-    """Return a prepared picture; kept for the next scene, which may begin over it."""
+def _prepared(path: Path, _sha256: str) -> tuple[Plane, ...]:
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
     if picture is None:
         raise ObjectDamaged(f"{path} can't be read as a picture; delete it and run again")

@@ -59,7 +59,7 @@ class Encoder:
         """
         return [
             *("-c:v", self.name, *self.settings[quality]),
-            *("-g", str(fps * 2), "-bf", "2", "-flags", "+cgop", *self.pixels),
+            *("-g", str(group_frames(fps)), "-bf", "2", "-flags", "+cgop", *self.pixels),
             *("-video_track_timescale", str(fps * 512)),
         ]
 
@@ -78,6 +78,11 @@ class Encoder:
             *(*tags, "-i", "pipe:0", *(("-vf", ",".join(filters)) if filters else ())),
             *(instead or (*self.arguments(quality, fps), target)),
         )
+
+
+def group_frames(fps: int) -> int:
+    """Return how many frames a group of pictures has at most: two seconds, after which a player can begin again."""
+    return fps * 2
 
 
 def _x264(quality: Quality) -> tuple[str, ...]:

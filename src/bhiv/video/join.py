@@ -1,7 +1,7 @@
 """The join: clips end to end without a second encode, with the programme's sound, soft captions and chapters."""
 
 import re
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from pydantic import Field
@@ -12,6 +12,7 @@ from bhiv.cache import Step
 from bhiv.captions import Cue
 from bhiv.plan import SAMPLE_RATE, Contract
 from bhiv.timeline import LEAD, Shot, sample_at
+from bhiv.video.clip import Clip
 
 #: ISO 639-2 codes, which MP4 wants, of the languages that espeak speaks and the bundled font writes.
 _ISO_639_2 = {
@@ -28,7 +29,7 @@ _SPECIAL = re.compile(r"([=;#\\\n])")
 class Part(Contract):
     """One scene as the join needs it."""
 
-    clip: Artifact
+    clip: Clip
     shot: Shot
     cues: tuple[Cue, ...]
     title: str = Field(description="Name of the chapter that starts here; empty for none.")
@@ -68,16 +69,16 @@ class Video(Contract):
     frames: int
 
 
-STEP = Step("join", 4, "clips", Video)
+STEP = Step("join", 5, "clips", Video)
 
 
-def join(programme: Programme, clips: list[Path], sound: Path, folder: Path) -> Path:
-    """Write the finished MP4 into `folder` and return its path; the clips are in the parts' order.
+def join(programme: Programme, chunks: list[Path], sound: Path, folder: Path) -> Path:
+    """Write the finished MP4 into `folder` and return its path; the chunks of all clips are in order.
 
     Raises:
         ToolFailed, ToolTimedOut, DiskFull, Interrupted: there is no video; what was written stays in `folder`.
     """
-    (folder / "clips.txt").write_text(_concat_list(clips, programme), encoding="utf-8")
+    (folder / "clips.txt").write_text(_concat_list(chunks, programme), encoding="utf-8")
     (folder / "chapters.txt").write_text(_chapters(programme), encoding="utf-8")
     (folder / "captions.srt").write_text(captions.to_srt(programme.cues), encoding="utf-8")
     deadline = _START_SECONDS + programme.frames / programme.fps
@@ -113,12 +114,12 @@ def _movie_timescale(fps: int) -> int:
     return SAMPLE_RATE if SAMPLE_RATE % fps == 0 else fps * 1000
 
 
-def _concat_list(clips: list[Path], programme: Programme) -> str:
+def _concat_list(chunks: list[Path], programme: Programme) -> str:
     """Return the concat demuxer's list, with durations: those in the files are rounded to milliseconds, and add up."""
-    bounds = [round(part.shot.start * 1_000_000 / programme.fps) for part in programme.parts]
-    bounds.append(round(programme.frames * 1_000_000 / programme.fps))
+    lengths = [chunk.frames for part in programme.parts for chunk in part.clip.chunks]
+    bounds = [round(frame * 1_000_000 / programme.fps) for frame in accumulate(lengths, initial=0)]
     lines = []
-    for path, (start, end) in zip(clips, pairwise(bounds), strict=True):
+    for path, (start, end) in zip(chunks, pairwise(bounds), strict=True):
         quoted = str(path).replace("'", r"'\''")
         lines += [f"file '{quoted}'", f"duration {(end - start) / 1_000_000:.6f}"]
     return "\n".join(lines) + "\n"
