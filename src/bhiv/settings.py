@@ -86,7 +86,7 @@ class Settings(BaseSettings):
         default_factory=_usable_cores,
         ge=1,
         le=256,
-        description="How many scenes are encoded at once; the number of cores.",
+        description="How many chunks of clips are encoded at once; the number of cores.",
     )
     hardware_encoder: Literal["off", "auto"] = Field(
         "off", description="`auto` encodes on graphics hardware where a trial has proved it: faster, in larger files."
