@@ -25,8 +25,8 @@ from bhiv.video.camera import Still
 from bhiv.video.yuv import YUV
 
 #: x264's preset, constant rate factor and what differs from the preset; veryfast costs a quarter of medium. CABAC saves
-#: a draft a fifth of its bytes for no more CPU. A camera that glides over a still needs neither a wide search for motion
-#: nor parts of a block that move apart: a tenth less CPU at the same VMAF, PSNR, CAMBI and bytes.
+#: a draft a fifth of its bytes for no more CPU. A camera that glides over a still needs no wide search for motion nor
+#: parts of a block that move apart: a tenth less CPU at the same VMAF, PSNR, CAMBI and bytes.
 ENCODER: dict[Quality, tuple[str, int, str]] = {
     "draft": ("ultrafast", 26, "cabac=1"),
     "standard": ("veryfast", 20, "me=dia:partitions=i8x8,i4x4"),
