@@ -13,13 +13,12 @@ from pathlib import Path
 
 import anyio
 
-import bhiv
 from bhiv.settings import inherited_environment
+from bhiv.warm_command import code_stamp
 from deployments.forkserver import Job
 
 #: The checkout that this module is part of; its flows are what the forkserver imports.
 CHECKOUT = Path(__file__).resolve().parent.parent
-_CODE = (*(CHECKOUT / house for house in ("blocks", "tasks", "flows", "deployments")), Path(bhiv.__file__).parent)
 
 #: How long runs may take to record that they end when their worker stops.
 _STOP_SECONDS = 10.0
@@ -65,7 +64,7 @@ class Forkserver:
     def __init__(
         self,
         process: "subprocess.Popen[bytes]",
-        stamp: int,
+        stamp: str,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
@@ -159,9 +158,3 @@ class Forkserver:
         for fork in self._forks.values():
             fork.heard({"code": -signal.SIGKILL})
         self._forks.clear()
-
-
-def code_stamp() -> int:
-    """Return a number that changes with any module of the checkout; 100 files take 2 ms."""
-    found = ((path, path.stat().st_mtime_ns) for folder in _CODE for path in sorted(folder.rglob("*.py")))
-    return hash(tuple(found))

@@ -31,6 +31,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in os.environ:
         if name.startswith(("BHIV_", "PREFECT_")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("BHIV_KEEP_WARM", "false")  # but where it is tested: a process for each home is too many
     monkeypatch.chdir(tmp_path)
 
 

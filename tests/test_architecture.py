@@ -16,11 +16,11 @@ HOUSES = ("src/bhiv", "blocks", "tasks", "flows", "deployments")
 #: From the ground up. A module imports from its own layer and those below it, never from above.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
-    frozenset({"plan", "settings", "process", "prompts"}),
+    frozenset({"plan", "settings", "process", "prompts", "nest"}),
     frozenset({"log_lines", "safe_transport", "webhook_signing", "callback_rules", "feedback"}),
     frozenset({"vendors", "tokens", "system_fonts"}),
     frozenset({"access", "ffmpeg", "timeline", "fonts", "bidi", "lettering", "markdown", "prefect_environment"}),
-    frozenset({"languages", "bucket", "server_folder", "chat_model"}),
+    frozenset({"languages", "bucket", "server_folder", "chat_model", "warm_command"}),
     frozenset({"cache", "failed_sends", "webhook_secrets", "core_message"}),
     frozenset({"connectors"}),
     frozenset({"speech", "pictures"}),
@@ -45,6 +45,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"service"}),
     frozenset({"local_run"}),
     frozenset({"cli"}),
+    frozenset({"warm_child"}),
 )
 
 #: The only modules of the library that may know Prefect.

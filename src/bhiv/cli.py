@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: Exit codes: what the user gave is wrong; the run failed; a person ended it (as shells count SIGINT).
 _REFUSED, _FAILED, _INTERRUPTED = 2, 1, 130
 
+#: In the context of a command that is not to be handed to another process.
+HERE: tuple[str, ...] = ()
+
 _PLAN_OPTIONS = (
     click.option("--topic", metavar="TEXT", help="In place of INPUT: what the language model writes a script about."),
     click.option("--minutes", type=float, metavar="N", help="How long a topic's video is, about; one minute."),
@@ -49,21 +52,27 @@ def _plan_options(command: Any) -> Any:
 @contextmanager
 def _explained() -> Iterator[None]:
     """Turn what goes wrong into one line on stderr and the exit code of its kind; SIGTERM counts as SIGINT."""
-    from bhiv.console import complain
-
-    for kind in (signal.SIGTERM, signal.SIGINT):  # a shell without job control starts children that ignore SIGINT
-        signal.signal(kind, signal.default_int_handler)
+    kinds = (signal.SIGTERM, signal.SIGINT)
     try:
+        for kind in kinds:  # a shell without job control starts children that ignore SIGINT
+            signal.signal(kind, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, kinds)  # they are blocked while a process is forked
         yield
     except InputRefused as error:
-        complain(str(error))
+        _complain(str(error))
         sys.exit(_REFUSED)
     except BhivError as error:
-        complain(str(error))
+        _complain(str(error))
         sys.exit(_FAILED)
     except KeyboardInterrupt:
-        complain("interrupted; what is finished is kept for the next run")
+        _complain("interrupted; what is finished is kept for the next run")
         sys.exit(_INTERRUPTED)
+
+
+def _complain(message: str) -> None:
+    from bhiv.console import complain  # brings rich, which a command that is handed over does not need
+
+    complain(message)
 
 
 def _check_bucket(settings: "Settings") -> None:
@@ -77,7 +86,16 @@ def _check_bucket(settings: "Settings") -> None:
         complain(f"{error}; until then what is made is kept in {settings.home / 'spool'}")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Group(click.Group):
+    """A group whose context holds the whole command's arguments, unless it was made with something else."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.obj is None:
+            ctx.obj = tuple(args)
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="bhiv", message="%(prog)s %(version)s")
 def main() -> None:
     """Turn a script into a narrated, illustrated, captioned video."""
@@ -100,19 +118,32 @@ def _request(source: str | None, topic: str | None, options: dict[str, Any], set
 @_plan_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 @click.option("-v", "--verbose", is_flag=True, help="Show all logs on stderr.")
+@click.pass_obj
 def render(
-    source: str | None, output: Path | None, *, topic: str | None, as_json: bool, verbose: bool, **options: Any
+    arguments: tuple[str, ...],
+    /,
+    source: str | None,
+    output: Path | None,
+    *,
+    topic: str | None,
+    as_json: bool,
+    verbose: bool,
+    **options: Any,
 ) -> None:
     """Make a video of INPUT: a script (.txt, .md), a plan (.json), or - for standard input; or about a topic."""
     with _explained():
         started = time.monotonic()
+        from bhiv import warm_command
+        from bhiv.settings import inherited_environment, load_settings
+
+        settings, environment = load_settings(), inherited_environment()
+        if arguments != HERE and (code := warm_command.hand_over(arguments, settings)) is not None:
+            sys.exit(code)
         from bhiv import console, inputs, local_run
         from bhiv.bucket import open_bucket
         from bhiv.bucket.replay import spooled
         from bhiv.request import check_request
-        from bhiv.settings import load_settings
 
-        settings = load_settings()
         request = _request(source, topic, options, settings)
         stem = inputs.name_of(topic or "") if source in (None, "-") else Path(source).stem
         target = output or Path("out") / f"{stem}.mp4"
@@ -136,6 +167,8 @@ def render(
             console.complain(note)
         if waiting := spooled(settings).operations:
             console.complain(f"{waiting} changes of the bucket wait for S3 in {settings.home / 'spool'}")
+        if arguments != HERE:
+            warm_command.start(settings, environment)
 
 
 @main.command()
@@ -373,12 +406,15 @@ def blocks() -> None:
 
 @main.command()
 def down() -> None:
-    """End the Prefect server that this home keeps."""
+    """End the Prefect server that this home keeps, and the process that keeps renders warm."""
     with _explained():
+        from bhiv import warm_command
         from bhiv.prefect_server import stop_server
         from bhiv.settings import load_settings
 
         settings = load_settings()
+        if warm_command.stop(settings):
+            click.echo(f"the warm process of {settings.home} takes no more commands")
         stopped = stop_server(settings)
         click.echo(f"the Prefect server of {settings.home} {'has ended' if stopped else 'is not running'}")
 

@@ -10,9 +10,9 @@ from importlib import import_module
 from types import ModuleType
 
 from bhiv.errors import RunFailed
-from bhiv.prefect_environment import client_environment
+from bhiv.prefect_environment import adopt, client_environment
 from bhiv.prefect_server import Server, start_server
-from bhiv.settings import Settings, adopt_prefect_environment
+from bhiv.settings import Settings
 
 _FOLDERS = {"flows", "tasks", "blocks", "deployments"}
 
@@ -21,7 +21,7 @@ _FOLDERS = {"flows", "tasks", "blocks", "deployments"}
 def connected(settings: Settings, *, verbose: bool = False, also: Mapping[str, str] | None = None) -> Iterator[Server]:
     """Start or find the home's server, keep it in use for the block, and lead this process's Prefect to it.
 
-    This process's `PREFECT_*` are replaced, so prefect must not have been imported; `also` holds more variables to set.
+    This process's `PREFECT_*` are replaced; `also` holds more variables to set.
 
     Raises:
         ServerUnavailable: there is none and none can be started.
@@ -30,7 +30,7 @@ def connected(settings: Settings, *, verbose: bool = False, also: Mapping[str, s
     with server.in_use():
         kept = settings.prefect_api_url is None
         variables = client_environment(settings.home, server.api_url, kept=kept, verbose=verbose)
-        adopt_prefect_environment({**(also or {}), **variables})
+        adopt({**(also or {}), **variables})
         yield server
 
 

@@ -1,12 +1,22 @@
 """The environment variables under which Prefect keeps to the home, for the kept server and for those who use it."""
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from bhiv.settings import inherited_environment
+from bhiv.settings import adopt_prefect_environment, inherited_environment
 
 #: What a user may tune in the flows of a kept server; any other `PREFECT_*` could lead to another server or database.
 _TUNING = ("PREFECT_LOGGING_", "PREFECT_TASKS_")
 
+
+#: What the log of a run is: nothing on stderr, all of it at the server.
+_QUIET = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+}
+_LOUD = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "NOTSET", "PREFECT_INTERNAL_LOGGING_LEVEL": "ERROR"}
 
 #: How long Prefect keeps what it knows of ended runs, in seconds; BHIV's own records do not depend on it.
 _RUN_SECONDS = 30 * 86_400
@@ -47,17 +57,44 @@ def client_environment(home: Path, api_url: str, *, kept: bool, verbose: bool = 
     With a server that is not `kept` by BHIV the user's own variables stay (keys, headers). What the flows log goes to
     the server; with `verbose` also to stderr.
     """
-    own = _common(home, api_url) | {
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "NOTSET" if verbose else "CRITICAL",
-        "PREFECT_INTERNAL_LOGGING_LEVEL": "ERROR" if verbose else "CRITICAL",
-        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
-    }
+    own = _common(home, api_url) | _QUIET | (_LOUD if verbose else {})
+    own["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
     if kept:
         # It is of this installation; the question costs two requests and 20 ms to read certificates that nothing needs.
         own["PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED"] = "false"
     users = inherited_environment().items()
     return own | {name: value for name, value in users if name.startswith(_TUNING if kept else "PREFECT_")}
+
+
+def importing_environment(home: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of a process that imports prefect for others, which then `adopt` their own variables."""
+    users = {name: value for name, value in environment.items() if not name.startswith("PREFECT_")}
+    # Importing numpy would start its library's threads, and no fork would have them.
+    return users | _common(home, "http://127.0.0.1:9/api") | _QUIET | {"OPENBLAS_NUM_THREADS": "1"}
+
+
+def adopt(variables: Mapping[str, str]) -> None:
+    """Put `variables` in place of all `PREFECT_*` of this process; prefect reads them when it is imported.
+
+    A process that was forked with prefect in it has it read them now.
+    """
+    adopt_prefect_environment(variables)
+    if "prefect" in sys.modules:
+        _read_again(variables)
+
+
+def _read_again(variables: Mapping[str, str]) -> None:
+    from prefect.context import refresh_global_settings_context
+    from prefect.logging.configuration import setup_logging
+    from prefect.settings import get_current_settings
+
+    before = get_current_settings()
+    refresh_global_settings_context()
+    now = get_current_settings()
+    told = {name: value for name, value in variables.items() if name.startswith(("PREFECT_LOGGING_", "PREFECT_INTERN"))}
+    is_same = told == _QUIET and (before.logging, before.internal) == (now.logging, now.internal)
+    if not is_same or now.logging.config_path.exists():  # it takes 0.06 s of CPU
+        setup_logging(incremental=False)
 
 
 def json_lines() -> dict[str, str]:

@@ -82,6 +82,10 @@ class Settings(BaseSettings):
     server_start_seconds: float = Field(
         180, gt=0, allow_inf_nan=False, description="How long the kept Prefect server may take to answer."
     )
+    keep_warm: bool = Field(
+        True,
+        description="Whether a process is kept that has imported what a render needs, so that the next starts at once.",
+    )
     encoders: int = Field(
         default_factory=_usable_cores,
         ge=1,

@@ -99,6 +99,7 @@ def environment(home: Path, users_home: Path) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "HOME": str(users_home),
         "BHIV_HOME": str(home),
+        "BHIV_KEEP_WARM": "false",  # but where it is tested
         # What is refused for want of a font must not depend on what is installed here.
         "BHIV_FONT_DIRS": str(users_home / "fonts"),
     }
