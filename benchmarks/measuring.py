@@ -20,6 +20,9 @@ from bhiv.plan import RenderPlan, Scene
 
 BHIV = str(Path(sys.executable).with_name("bhiv"))
 
+#: How long the home's warm process may take to be ready.
+_WARM_SECONDS = 60
+
 _SENTENCES = (
     "Behind an old stone temple lay a pond that nobody looked at, and its water was brown.",
     "In that mud slept a lotus seed, and all it could hear was the temple bell, very far above.",
@@ -31,7 +34,10 @@ _SENTENCES = (
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took; `memory` is the highest sum of its processes' own and shared pages in bytes, 0 unasked."""
+    """What a command took; `memory` is the highest sum of its processes' own and shared pages in bytes, 0 unasked.
+
+    Its processes are also those that the home's warm process has forked for it, and for `memory` that one too.
+    """
 
     wall_seconds: float
     cpu_seconds: float
@@ -49,12 +55,13 @@ def plan_of(scenes: int, **fields: Any) -> RenderPlan:
 
 @contextmanager
 def workshop() -> Iterator[Path]:
-    """A fresh folder with a home whose server already runs; both are gone afterwards."""
+    """A fresh folder with a home whose server and warm process are ready; all are gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="bhiv-bench-") as name:
         folder = Path(name)
         write_plan(folder, plan_of(1, size="144x144"), "warm.json")
         run(folder, "render", "warm.json", "--json")
         try:
+            _await_warm(folder)
             yield folder
         finally:
             subprocess.run([BHIV, "down"], cwd=folder, env=_environment(folder), check=True, capture_output=True)
@@ -70,23 +77,42 @@ def write_plan(folder: Path, plan: RenderPlan, name: str) -> Path:
 def run(folder: Path, *arguments: str, memory: bool = False) -> Cost:
     """Run `bhiv` to its good end; CPU is that of the command and of all that it started and waited for.
 
-    Its `memory` is looked at ten times a second, which takes CPU of its own and some of the command's.
+    What the home's warm process has forked for it counts, to a hundredth of a second. Its `memory` is looked at ten
+    times a second, which takes CPU of its own and some of the command's.
     """
-    before, started = _children_cpu(), time.monotonic()
+    before, started = _cpu(folder), time.monotonic()
     with subprocess.Popen(
         [BHIV, *arguments], cwd=folder, env=_environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as command:
-        peak = _watch_memory(command) if memory else [0]
+        peak = _watch_memory(command, folder) if memory else [0]
         out, err = command.communicate()
     wall = time.monotonic() - started
     if command.returncode:
         raise SystemExit(f"bhiv {' '.join(arguments)} failed: {err.decode()}")
-    return Cost(wall, _children_cpu() - before, peak[0], json.loads(out) if out.startswith(b"{") else {})
+    return Cost(wall, _cpu(folder) - before, peak[0], json.loads(out) if out.startswith(b"{") else {})
 
 
-def _children_cpu() -> float:
+def _await_warm(folder: Path) -> None:
+    deadline = time.monotonic() + _WARM_SECONDS
+    while not (folder / "home" / "server" / "warm.sock").exists():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"no warm process in {folder} after {_WARM_SECONDS} s")
+        time.sleep(0.05)
+
+
+def _warm_process(folder: Path) -> psutil.Process | None:
+    try:
+        return psutil.Process(int((folder / "home" / "server" / "warm.lock").read_text()))
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):  # there is none yet
+        return None
+
+
+def _cpu(folder: Path) -> float:
+    """Return the CPU seconds of all ended children of this process, and of those that the warm process has forked."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    warm = _warm_process(folder)
+    forked = warm.cpu_times() if warm else None
+    return usage.ru_utime + usage.ru_stime + (forked.children_user + forked.children_system if forked else 0)
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -94,25 +120,30 @@ def _environment(folder: Path) -> dict[str, str]:
     return kept | {"BHIV_HOME": str(folder / "home"), "BHIV_BUCKET_DIR": str(folder / "bucket")}
 
 
-def _watch_memory(command: "subprocess.Popen[bytes]") -> list[int]:
+def _watch_memory(command: "subprocess.Popen[bytes]", folder: Path) -> list[int]:
     peak = [0]
 
     def watch() -> None:
         while command.poll() is None:
-            peak[0] = max(peak[0], _memory(command.pid))
+            peak[0] = max(peak[0], _memory(command.pid, _warm_process(folder)))
             time.sleep(0.1)
 
     threading.Thread(target=watch, daemon=True).start()
     return peak
 
 
-def _memory(pid: int) -> int:
-    """Return the proportional set size of a process and its children: pages that they share count once."""
+def _memory(pid: int, warm: psutil.Process | None) -> int:
+    """Return the proportional set size of processes and their children: pages that they share count once."""
     try:
-        root = psutil.Process(pid)
-        return _own_memory(root) + sum(_own_memory(child, root.cmdline()) for child in root.children(recursive=True))
+        forked = [fork for fork in warm.children() if fork.cmdline() == warm.cmdline()] if warm else []
+        own = _own_memory(warm) if warm else 0
+        return own + sum(map(_tree_memory, [psutil.Process(pid), *forked]))
     except psutil.NoSuchProcess:
         return 0
+
+
+def _tree_memory(root: psutil.Process) -> int:
+    return _own_memory(root) + sum(_own_memory(child, root.cmdline()) for child in root.children(recursive=True))
 
 
 def _own_memory(process: psutil.Process, forked: Sequence[str] | None = None) -> int:
