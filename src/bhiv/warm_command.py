@@ -40,6 +40,12 @@ _POLL_SECONDS = 0.05
 _CODE = ("bhiv", "blocks", "tasks", "flows", "deployments")
 #: What the interpreter and the loader read when a process starts, and never again.
 _READ_ONCE = ("PYTHON", "LANG", "LC_", "LD_")
+_GROUP_LIMITS = (
+    "cpu.max", "cpu.weight", "memory.max", "memory.high", "pids.max",
+    "cpu.cfs_quota_us", "cpu.shares", "memory.limit_in_bytes",
+)  # fmt: skip
+#: How the kernel writes that there is none, in either version.
+_UNLIMITED = ("max", "-1", "92233720368547")
 #: Under these names the same argument is another file in another process.
 _OWN_FILES = ("/dev/fd/", "/proc/")
 
@@ -192,15 +198,30 @@ def code_stamp() -> str:
 def process_stamp() -> str:
     """Return what differs between two processes when one can't stand for the other: code, limits, rights, view."""
     packages = Path(click.__file__).parents[1]
-    namespaces = Path("/proc/self/ns")
+    namespaces, own = Path("/proc/self/ns"), Path("/proc/self/cgroup")
     return repr((
         code_stamp(), sys.version, sys.executable, str(packages), packages.stat().st_mtime_ns,
         sorted((name, value) for name, value in inherited_environment().items() if name.startswith(_READ_ONCE)),
         os.getresuid(), os.getresgid(), sorted(os.getgroups()), Path("/").stat()[:3],
-        sorted(str(namespace.readlink()) for namespace in namespaces.iterdir()), Path("/proc/self/cgroup").read_text(),
+        sorted(str(namespace.readlink()) for namespace in namespaces.iterdir()), group_limits(own.read_text()),
         os.getpriority(os.PRIO_PROCESS, 0), os.sched_getscheduler(0), sorted(os.sched_getaffinity(0)),
         Path("/proc/self/limits").read_text(),
     ))  # fmt: skip
+
+
+def group_limits(membership: str, groups: Path = Path("/sys/fs/cgroup")) -> list[tuple[str, str]]:
+    """Return what the control groups of a process keep it from taking; `membership` is its `/proc/self/cgroup`.
+
+    Their names say nothing: each terminal is a group of its own, and all are allowed the same.
+    """
+    limits = set()
+    for line in membership.splitlines():
+        _, controllers, path = line.split(":", 2)
+        for top in (groups / controllers, groups / "unified") if controllers else (groups, groups / "unified"):
+            group = top / path.lstrip("/")
+            for folder in (group, *group.parents[: len(group.relative_to(top).parts)]):
+                limits |= {(name, (folder / name).read_text()) for name in _GROUP_LIMITS if (folder / name).is_file()}
+    return sorted(limit for limit in limits if not limit[1].startswith(_UNLIMITED))
 
 
 def is_ours(connection: socket.socket) -> bool:
