@@ -55,7 +55,8 @@ def shop(tmp_path: Path, warm_home: dict[str, str]) -> Shop:
 def nest(shop: Shop) -> psutil.Process:
     """The home's process, ready; a cold command starts it."""
     if (found := nest_of(shop.environment)) is None:
-        assert shop.bhiv("render", "s.txt", "-o", "first.mp4", *SMALL).code == 0
+        shop.write("first.txt", "What others render is not made yet.\n")
+        assert shop.bhiv("render", "first.txt", *SMALL).code == 0
         found = wait_until(lambda: nest_of(shop.environment), "the process that commands are handed to")
     return found
 

@@ -16,7 +16,7 @@ from bhiv.settings import Settings, inherited_environment
 from bhiv.warm_command import WarmFolder
 from tests.servers.starting import wait_until
 
-IDLE_SECONDS = 1.5
+IDLE_SECONDS = 5.0
 NO_COMMANDS = (b"\n", b"{}\n", b'{"umask": 1}\n', b"[", b"[1]\n", b"x" * 300_000)
 
 
