@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from bhiv import heap
 from bhiv.nest import ASKS, Nest, import_all
 from bhiv.settings import replace_environment
 
@@ -110,6 +111,7 @@ def _run(job: Job) -> None:
 
 def main(handed: int) -> None:
     """Import, then serve the worker at the other end of the socket `handed`."""
+    heap.share()  # kept by all that are forked from it
     connection = socket.socket(fileno=handed)
     import_all([*_PREFECT, *_flows()])
     job = Line(connection).serve()

@@ -2,13 +2,15 @@
 
 import re
 import shutil
+from array import array
+from collections import defaultdict
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from importlib.metadata import version
+from operator import add
 from pathlib import Path
-from typing import NamedTuple
 
 from bhiv import process
 from bhiv.errors import RunFailed
@@ -23,6 +25,7 @@ _CHAPTER = re.compile(r"^\s*Chapter #0:\d+: start (\d+\.\d+)", re.MULTILINE)
 _ORDER = ("Video", "Audio", "Subtitle")
 _KINDS = ("-map", "0:v?", "-map", "0:a?", "-map", "0:s?")
 _KEY_FLAG = 1
+_FLAGS = re.compile(rb", F=(\w+)")
 _INTEGRATED = re.compile(r"\bI:\s+(-?\d+\.\d+|-inf) LUFS")
 _TRUE_PEAK = re.compile(r"\bPeak:\s+(-?\d+\.\d+|-inf) dBFS")
 
@@ -45,43 +48,40 @@ def command(*arguments: str) -> list[str]:
     return [executable(), "-hide_banner", "-nostats", "-nostdin", "-y", *arguments]
 
 
-class Packet(NamedTuple):
-    """One packet; times in units of its stream's `time_base`."""
-
-    decoded: int
-    shown: int
-    duration: int
-    #: Bytes.
-    size: int
-    #: Whether decoding can begin with it.
-    key: bool
-
-
 @dataclass
 class Stream:
-    """One stream of a file, from its packets: exact, where a container's header may round or lie."""
+    """One stream of a file, from its packets: exact, where a container's header may round or lie.
 
-    kind: str
+    What is known of a packet stands at one place in each of the arrays, in the order of the file: objects would take
+    ten times the memory, of which hours of video have no end. Times are in units of `time_base`.
+    """
+
+    kind: str = ""
     #: ffmpeg's line about the stream: codec, profile, pixel format, colour.
-    description: str
+    description: str = ""
     time_base: Fraction = Fraction(0)
-    #: In the order of the file.
-    all: list[Packet] = field(default_factory=list)
+    decoded: "array[int]" = field(default_factory=partial(array, "q"))
+    shown: "array[int]" = field(default_factory=partial(array, "q"))
+    durations: "array[int]" = field(default_factory=partial(array, "q"))
+    #: Bytes.
+    sizes: "array[int]" = field(default_factory=partial(array, "i"))
+    #: Whether decoding can begin with it.
+    key: bytearray = field(default_factory=bytearray)
 
     @property
     def packets(self) -> int:
         """How many there are."""
-        return len(self.all)
+        return len(self.shown)
 
     @property
     def start(self) -> int | None:
         """When the first is shown, in units of `time_base`; None when there are none."""
-        return min((packet.shown for packet in self.all), default=None)
+        return min(self.shown, default=None)
 
     @property
     def end(self) -> int | None:
         """When the last has been shown, in units of `time_base`; None when there are none."""
-        return max((packet.shown + packet.duration for packet in self.all), default=None)
+        return max(map(add, self.shown, self.durations), default=None)
 
     @property
     def duration_seconds(self) -> Fraction:
@@ -108,24 +108,40 @@ def inspect(path: Path) -> Streams:
     Raises:
         ToolFailed: ffmpeg can't read the file.
     """
-    read = process.run(command("-i", str(path), *_KINDS, "-c", "copy", "-f", "framecrc", "-"), timeout_seconds=600)
-    head = read.stderr.partition("Output #0")[0]
-    found = [Stream(kind, description) for kind, description in _STREAM.findall(head)]
-    streams = sorted(found, key=lambda stream: _ORDER.index(stream.kind))
-    for line in read.stdout.decode().splitlines():
-        if line.startswith("#tb "):
-            number, base = line.removeprefix("#tb ").split(": ")
-            streams[int(number)].time_base = Fraction(base)
-        elif not line.startswith("#"):
-            streams[int(line[: line.index(",")])].all.append(_packet(line))
+    listed = _Listed()
+    command_ = command("-i", str(path), *_KINDS, "-c", "copy", "-f", "framecrc", "-")
+    head = process.run(command_, timeout_seconds=600, take=listed.take).stderr.partition("Output #0")[0]
+    found = sorted(_STREAM.findall(head), key=lambda told: _ORDER.index(told[0]))
+    streams = [listed.streams[number] for number in range(len(found))]
+    for stream, told in zip(streams, found, strict=True):
+        stream.kind, stream.description = told
     return Streams(streams, tuple(map(Fraction, _CHAPTER.findall(head))))
 
 
-def _packet(line: str) -> Packet:
-    _number, decoded, shown, duration, size, _sum, *more = (part.strip() for part in line.split(","))
-    # The flags stand there when they are others than those of a plain key packet.
-    flags = next((int(part.removeprefix("F="), base=0) for part in more if part.startswith("F=")), _KEY_FLAG)
-    return Packet(int(decoded), int(shown), int(duration), int(size), bool(flags & _KEY_FLAG))
+class _Listed:
+    """The packets that ffmpeg lists, read as they come: the text of hours would take more memory than all else."""
+
+    def __init__(self) -> None:
+        self.streams: dict[int, Stream] = defaultdict(Stream)
+        self._begun = b""
+
+    def take(self, piece: bytes) -> None:
+        """Read the lines that end in a piece of the list."""
+        *lines, self._begun = (self._begun + piece).split(b"\n")
+        for line in lines:
+            if line.startswith(b"#tb "):
+                number, base = line.removeprefix(b"#tb ").split(b": ")
+                self.streams[int(number)].time_base = Fraction(base.decode())
+            elif not line.startswith(b"#"):
+                number, decoded, shown, duration, size, more = line.split(b",", 5)
+                stream = self.streams[int(number)]
+                stream.decoded.append(int(decoded))
+                stream.shown.append(int(shown))
+                stream.durations.append(int(duration))
+                stream.sizes.append(int(size))
+                # The flags stand there when they are others than those of a plain key packet.
+                flags = _FLAGS.search(more)
+                stream.key.append(flags is None or int(flags[1], base=0) & _KEY_FLAG)
 
 
 @dataclass(frozen=True)

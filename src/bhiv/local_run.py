@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bhiv import house
+from bhiv import heap, house
 from bhiv.progress import Event, watching
 from bhiv.record import Summary
 from bhiv.request import RenderRequest
@@ -17,6 +17,7 @@ def render(
     Raises:
         RunFailed: the run failed; its metadata says why.
     """
+    heap.share()
     with house.connected(settings, verbose=verbose), watching(watcher):
         summary = house.load("flows.script_to_video").script_to_video(request)
     assert isinstance(summary, Summary)

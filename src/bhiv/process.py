@@ -24,6 +24,8 @@ from bhiv.errors import DiskFull, Interrupted, ToolFailed, ToolTimedOut
 _STDERR_TAIL = 4_000
 #: Fewer switches between the two ends of a pipe that carries whole pictures; the kernel's limit for users.
 _PIPE_BYTES = 1 << 20
+#: What a pipe holds by itself.
+_PIECE_BYTES = 1 << 16
 _PR_SET_PDEATHSIG = 1
 
 _lock = threading.Lock()
@@ -69,8 +71,17 @@ def end_with(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def run(argv: Sequence[str], *, timeout_seconds: float, stdin: bytes = b"", cwd: Path | None = None) -> Finished:
+def run(
+    argv: Sequence[str],
+    *,
+    timeout_seconds: float,
+    stdin: bytes = b"",
+    cwd: Path | None = None,
+    take: Callable[[bytes], object] | None = None,
+) -> Finished:
     """Run a command to its end and return what it printed.
+
+    Its output is handed to `take` piece by piece, as it comes, and then not kept; such a command is given no input.
 
     Raises:
         ToolFailed: it ended with another code than 0.
@@ -80,7 +91,7 @@ def run(argv: Sequence[str], *, timeout_seconds: float, stdin: bytes = b"", cwd:
     """
     with _started(argv, cwd, stdout=subprocess.PIPE) as (child, stderr), _Deadline(child, timeout_seconds) as deadline:
         try:
-            stdout, _ = child.communicate(stdin)
+            stdout = _handed(child, take) if take else child.communicate(stdin)[0]
         except BrokenPipeError:  # it ended before it had read everything; its code says why
             stdout = b""
             child.wait()
@@ -225,6 +236,17 @@ def _check(argv: Sequence[str], child: "subprocess.Popen[bytes]", stderr: str, l
     if "No space left on device" in tail:
         raise DiskFull("the disk is full: free some space and run the same command again")
     raise ToolFailed(argv, child.returncode, tail)
+
+
+def _handed(child: "subprocess.Popen[bytes]", take: Callable[[bytes], object]) -> bytes:
+    """Hand all that a child prints to `take`, wait for its end, and return that nothing is left of it."""
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.close()
+    while piece := child.stdout.read1(_PIECE_BYTES):  # type: ignore[attr-defined]
+        take(piece)
+    child.wait()
+    return b""
 
 
 def _read(stderr: IO[bytes]) -> str:

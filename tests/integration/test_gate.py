@@ -2,7 +2,8 @@
 
 import itertools
 import re
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 
 from bhiv import ffmpeg, process, timeline
 from bhiv.errors import GateRejected
-from bhiv.plan import Camera, Samples
+from bhiv.plan import Camera, Frames, Samples
 from bhiv.settings import Settings
-from bhiv.video.gate import Expected, check, stretches
+from bhiv.video import gate_pictures, gate_sound, mp4_boxes
+from bhiv.video.gate import Expected, Shown, check, stretches
 from bhiv.workplace import open_workplace
 from tests.integration import media
 
@@ -302,3 +304,64 @@ def test_words_close_together_are_one_stretch_of_speech() -> None:
 
     assert joined == [(0, 9_000), (40_000, 50_000)]
     assert stretches([]) == ()
+
+
+def repeated(made: Made, times: int, kind: str) -> Path:
+    """Return the video's pictures (v) or sound (a) so many times."""
+    target, listed = made.folder / f"{times}-{kind}.mp4", made.folder / f"{times}.txt"
+    listed.write_text(f"file '{made.video}'\nduration 6\n" * times, encoding="utf-8")
+    command = ("-f", "concat", "-safe", "0", "-i", str(listed), "-map", f"0:{kind}", "-c", "copy")
+    process.run(ffmpeg.command(*command, "-video_track_timescale", "12800", *FAST, str(target)), timeout_seconds=60)
+    return target
+
+
+def look(video: Path, starts: Sequence[int] | None = None) -> list[int]:
+    """Look at a video's scenes, which begin at these frames, or with every key picture; return the key pictures."""
+    [picture] = ffmpeg.inspect(video).of_kind("Video")
+    keys = [at // 512 for at, key in zip(picture.shown, picture.key, strict=True) if key]
+    scenes = [Shown(start=Frames(start), moves=starts is not None) for start in (starts or keys)]
+    gate_pictures.look(video, media.WIDTH, media.HEIGHT, keys, scenes, (media.FPS, 512))
+    return keys
+
+
+def test_more_pictures_are_looked_at_than_one_sum_of_ffmpeg_can_name(made: Made) -> None:
+    assert len(look(repeated(made, 40, "v"))) > 99
+
+
+def test_what_is_wrong_is_found_whichever_ffmpeg_decodes_it(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_pictures, "_MOST_AT_ONCE", 1)
+    black = made.pictures("drawbox=c=black:t=fill:enable='gte(n,75)'")
+
+    look(made.video, [0, 75])
+
+    with pytest.raises(GateRejected, match=r"black from 3\.00 s to \d\.\d\d s"):
+        look(black, [0, 75])
+
+
+def test_twenty_times_the_video_takes_hardly_more_memory(made: Made) -> None:
+    def most(times: int) -> int:
+        video, sound = repeated(made, times, "v"), repeated(made, times, "a")
+        tracemalloc.start()
+        ffmpeg.inspect(sound)
+        gate_sound.listen(sound)
+        look(video, range(0, 150 * times, 150))
+        [moving] = [box for box in mp4_boxes.outer_boxes(video) if box.name == "mdat"]
+        mp4_boxes.find_hole(video, moving, 512)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return peak
+
+    most(1)
+    growth = most(20) - most(1)
+
+    assert growth < 114 * 5_000  # of its 8 kHz a second has 16,000 bytes, and the list of its packets 5,000
+
+
+def test_bytes_that_were_lost_are_found_wherever_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mp4_boxes, "_BLOCK", 1_000)
+    path = tmp_path / "some.mp4"
+    for start in (100, 600, 900, 999, 1_000, 1_700, 2_488):
+        path.write_bytes(b"\1" * start + bytes(512) + b"\1" * (3_000 - start - 512))
+
+        assert mp4_boxes.find_hole(path, mp4_boxes.Box("mdat", 50, 2_950), 512) == start
+        assert mp4_boxes.find_hole(path, mp4_boxes.Box("mdat", start + 1, 2_999 - start), 512) is None

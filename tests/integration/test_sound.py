@@ -282,6 +282,6 @@ def test_a_long_programme_takes_hardly_more_memory_than_a_short_one(tmp_path: Pa
         return peak
 
     most(1)
-    growth = most(3) - most(1)
+    growth = most(5) - most(3)
 
-    assert growth < 2 * 3_000_000  # the samples of two minutes are 46 MB
+    assert growth < 2 * 50_000  # the samples of two minutes are 46 MB, what is known of their milliseconds 1.4 MB

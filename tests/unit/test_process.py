@@ -25,6 +25,29 @@ def test_output_is_returned() -> None:
     assert finished.stdout == b"abab\n"
 
 
+def test_output_is_handed_on_as_it_comes_and_not_kept() -> None:
+    pieces: list[bytes] = []
+    code = "import sys; [print(number, end=' ') for number in range(100_000)]; print('done', file=sys.stderr)"
+
+    finished = process.run(python(code), timeout_seconds=20, take=pieces.append)
+
+    assert b"".join(pieces).split() == [b"%d" % number for number in range(100_000)]
+    assert max(map(len, pieces)) <= 65_536
+    assert (finished.stdout, finished.stderr) == (b"", "done\n")
+
+
+def test_a_child_is_ended_when_what_takes_its_output_fails() -> None:
+    def refuse(_: bytes) -> None:
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        process.run(python(f"print(1, flush=True); {SLEEP}"), timeout_seconds=20, take=refuse)
+    with pytest.raises(ToolTimedOut):
+        process.run(python(SLEEPER), timeout_seconds=0.7, take=list[bytes]().append)
+    with pytest.raises(ToolFailed, match="code 3"):
+        process.run(python("import sys; print(1); sys.exit(3)"), timeout_seconds=20, take=list[bytes]().append)
+
+
 def test_a_bad_end_says_the_last_words() -> None:
     with pytest.raises(ToolFailed, match="ended with code 3: no such voice") as failed:
         process.run(python("import sys; print('no such voice', file=sys.stderr); sys.exit(3)"), timeout_seconds=20)

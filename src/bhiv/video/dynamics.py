@@ -6,11 +6,13 @@ block is low enough within.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bhiv.video.loudness import BLOCK, Heard, Wave, integrated
+from bhiv.video.loudness import BLOCK, Heard, Values, Wave, integrated, segments
 
 Gains = NDArray[np.float32]
 
@@ -30,13 +32,41 @@ _MOST_ROUNDS = 12
 _MOST_LIMITED_DB = 24.0
 
 
-def press(levels: NDArray[np.float32]) -> Gains:
+class Envelope:
+    """Gains at the edges of a sound's blocks, worked out where they are asked for, a segment at a time."""
+
+    def __init__(self, levels: Values, gains: Callable[[NDArray[np.float32]], Gains]) -> None:
+        self._length = len(levels) + 1
+        # Two, because what is heard around a piece may lie in another.
+        self._segment = lru_cache(maxsize=2)(partial(_worked_out, levels, gains))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, part: slice, /) -> Gains:
+        start, end, _ = part.indices(self._length)
+        found = [np.ones(0, np.float32)]
+        for number in range(start // _SEGMENT, -(-end // _SEGMENT)):
+            first = number * _SEGMENT
+            found.append(self._segment(number)[max(start - first, 0) : end - first])
+        return np.concatenate(found)
+
+
+def _worked_out(levels: Values, gains: Callable[[NDArray[np.float32]], Gains], number: int) -> Gains:
+    start = number * _SEGMENT
+    first = max(start - _REACH, 0)
+    # The edge where two segments meet is the later one's; both say the same.
+    return gains(levels[first : start + _SEGMENT + _REACH])[start - first :][:_SEGMENT]
+
+
+def press(levels: Values) -> Envelope:
     """Return the gains that even speech out, of its root mean squares by millisecond."""
-    loudest = float(levels.max(initial=0))
-    spoken = levels[levels > loudest * 10 ** (_QUIET / 20)]
+    loudest = max((float(part.max()) for part in segments(levels)), default=0.0)
     if not loudest:
-        return np.ones(len(levels) + 1, np.float32)
-    threshold = 10 * np.log10(np.mean(np.square(spoken, dtype=np.float64))) + _THRESHOLD
+        return Envelope(levels, lambda levels: np.ones(len(levels) + 1, np.float32))
+    spoken = (part[part > loudest * 10 ** (_QUIET / 20)] for part in segments(levels))
+    sums = np.sum([(np.square(part, dtype=np.float64).sum(), len(part)) for part in spoken], axis=0)
+    threshold = 10 * np.log10(sums[0] / sums[1]) + _THRESHOLD
 
     def gains(levels: NDArray[np.float32]) -> Gains:
         envelope = -_sloped(-_decibels(levels), _PRESS_ATTACK, _PRESS_RELEASE)
@@ -44,17 +74,17 @@ def press(levels: NDArray[np.float32]) -> Gains:
         over += np.maximum(envelope - threshold - _KNEE / 2, 0)
         return _at_edges(-over * (1 - 1 / _RATIO))
 
-    return _by_segments(gains, levels)
+    return Envelope(levels, gains)
 
 
-def limit(peaks: NDArray[np.float32], gain_db: float, ceiling_db: float) -> Gains:
+def limit(peaks: Values, gain_db: float, ceiling_db: float) -> Envelope:
     """Return the gains, `gain_db` included, under which no peak is above the ceiling."""
 
     def gains(peaks: NDArray[np.float32]) -> Gains:
         room = np.minimum(ceiling_db - gain_db - _decibels(peaks), 0)
         return _at_edges(_sloped(room, _LIMIT_ATTACK, _LIMIT_RELEASE) + gain_db)
 
-    return _by_segments(gains, peaks)
+    return Envelope(peaks, gains)
 
 
 def find_gain(heard: Heard, target_lufs: float, ceiling_db: float) -> float:
@@ -64,7 +94,7 @@ def find_gain(heard: Heard, target_lufs: float, ceiling_db: float) -> float:
         return 0.0
     first = gain = target_lufs - loudness
     for _ in range(_MOST_ROUNDS):
-        missing = target_lufs - integrated(limited(heard.energies, limit(heard.peaks, gain, ceiling_db)))
+        missing = target_lufs - integrated(Limited(heard.energies, limit(heard.peaks, gain, ceiling_db)))
         if abs(missing) <= _CLOSE_ENOUGH_LU:
             break
         # The limiter takes some of it back, and the more the louder it is.
@@ -72,10 +102,22 @@ def find_gain(heard: Heard, target_lufs: float, ceiling_db: float) -> float:
     return float(gain)
 
 
-def limited(energies: NDArray[np.float32], gains: Gains) -> NDArray[np.float32]:
-    """Return the energies by millisecond after the gains."""
-    before, after = gains[:-1], gains[1:]
-    return np.asarray(energies * (before * before + before * after + after * after) / np.float32(3))
+@dataclass(frozen=True)
+class Limited:
+    """The energies of a sound by millisecond after the gains."""
+
+    energies: Values
+    gains: Envelope
+
+    def __len__(self) -> int:
+        return len(self.energies)
+
+    def __getitem__(self, part: slice, /) -> NDArray[np.float32]:
+        start, end, _ = part.indices(len(self))
+        gains = self.gains[start : end + 1]
+        before, after = gains[:-1], gains[1:]
+        squares = (before * before + before * after + after * after) / np.float32(3)
+        return np.asarray(self.energies[part] * squares)
 
 
 def amplified(sound: Wave, gains: Gains) -> Wave:
@@ -99,13 +141,3 @@ def _at_edges(decibels: NDArray[np.float64]) -> Gains:
 
 def _decibels(levels: NDArray[np.float32]) -> NDArray[np.float64]:
     return 20 * np.log10(np.maximum(levels.astype(np.float64), _SILENCE))
-
-
-def _by_segments(gains: Callable[[NDArray[np.float32]], Gains], levels: NDArray[np.float32]) -> Gains:
-    """Find the gains of hours without all in memory at once in its exact form."""
-    found = np.ones(len(levels) + 1, np.float32)
-    for start in range(0, len(levels), _SEGMENT):
-        end, first = min(start + _SEGMENT, len(levels)), max(start - _REACH, 0)
-        # The edge where two segments meet is the later one's; both say the same.
-        found[start : end + 1] = gains(levels[first : end + _REACH])[start - first : end + 1 - first]
-    return found

@@ -220,15 +220,15 @@ def _compare_streams(first: Path, second: Path) -> str:
     if lacking := [part for part in _FORMAT if part not in stream.description]:
         return f"it gives {stream.description!r}, not {lacking[0].strip()}"
     grid = Fraction(1, _FPS)
-    if sorted(packet.shown * stream.time_base for packet in stream.all) != [grid * n for n in range(_FRAMES)]:
+    if [shown * stream.time_base for shown in sorted(stream.shown)] != [grid * n for n in range(_FRAMES)]:
         return f"it gives {stream.packets} frames on another grid of time instead of {_FRAMES} at {_FPS} a second"
     if stream.time_base != Fraction(1, _FPS * 512):
         return f"its unit of time is {stream.time_base} s instead of 1/{_FPS * 512} s"
-    keys = [number for number, packet in enumerate(stream.all) if packet.key]
-    starts = [stream.all[number].shown * stream.time_base * _FPS for number in keys]
+    keys = [number for number, key in enumerate(stream.key) if key]
+    starts = [stream.shown[number] * stream.time_base * _FPS for number in keys]
     if not {0, 2 * _FPS} <= set(starts):
         return f"its groups begin at frames {', '.join(map(str, starts))} instead of 0 and {2 * _FPS}"
-    if any(packet.shown < stream.all[number].shown for number in keys for packet in stream.all[number:]):
+    if any(min(stream.shown[number:]) < stream.shown[number] for number in keys):
         return "its groups of pictures are open"
     if _parameters(first) != _parameters(second):
         return "two clips have two sets of parameters, so they can't be joined"

@@ -6,9 +6,9 @@ It decodes the sound and a few pictures, and reads the rest as packets: a whole 
 import re
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 from pydantic import Field
 
 from bhiv import ffmpeg
@@ -62,6 +62,23 @@ def check(path: Path, expected: Expected) -> Verdict:
         GateRejected: it is not as expected; the message names the first thing that is wrong and both figures.
     """
     _check_file(path)
+    with ThreadPoolExecutor(1) as aside:  # beside all that follows: nothing else is left to do, and there are cores
+        listening = aside.submit(gate_sound.listen, path)
+        keys, ticks = _check_streams(path, expected)
+        scenes = expected.scenes or (Shown(start=Frames(0)),)
+        gate_pictures.look(path, expected.width, expected.height, keys, scenes, (expected.fps, ticks))
+    heard = listening.result()
+    seconds = expected.frames / expected.fps
+    if not expected.spoken:
+        return Verdict(duration_seconds=seconds, loudness_lufs=None, true_peak_dbtp=None)
+    gate_sound.check_speech(heard.levels, expected.speech)
+    gate_sound.check_loudness(heard.loudness)
+    loudness = heard.loudness
+    return Verdict(duration_seconds=seconds, loudness_lufs=loudness.integrated, true_peak_dbtp=loudness.true_peak)
+
+
+def _check_streams(path: Path, expected: Expected) -> tuple[list[int], int]:
+    """Return the numbers of the key pictures, and how many units of the stream's time a frame lasts."""
     try:
         streams = ffmpeg.inspect(path)
     except ToolFailed as error:
@@ -71,18 +88,8 @@ def check(path: Path, expected: Expected) -> Verdict:
     _check_sound(streams, expected, length)
     _check_captions(streams, expected)
     _check_chapters(streams, expected)
-    keys = [packet.shown // ticks for packet in streams.of_kind("Video")[0].all if packet.key]
-    scenes = expected.scenes or (Shown(start=Frames(0)),)
-    with ThreadPoolExecutor(1) as aside:  # nothing else is left to do by then, and there are other cores
-        listening = aside.submit(gate_sound.listen, path)
-        gate_pictures.look(path, expected.width, expected.height, keys, scenes, (expected.fps, ticks))
-    heard = listening.result()
-    if not expected.spoken:
-        return Verdict(duration_seconds=float(length), loudness_lufs=None, true_peak_dbtp=None)
-    gate_sound.check_speech(heard.levels, expected.speech)
-    gate_sound.check_loudness(heard.loudness)
-    loudness = heard.loudness
-    return Verdict(duration_seconds=float(length), loudness_lufs=loudness.integrated, true_peak_dbtp=loudness.true_peak)
+    [picture] = streams.of_kind("Video")
+    return [shown // ticks for shown, key in zip(picture.shown, picture.key, strict=True) if key], ticks
 
 
 def _check_file(path: Path) -> None:
@@ -115,13 +122,13 @@ def _check_picture(streams: ffmpeg.Streams, expected: Expected, length: Fraction
     _check_format(picture.description, expected)
     if picture.packets != expected.frames:
         raise GateRejected(f"the video has {picture.packets} frames instead of {expected.frames}")
-    if any(before.decoded >= after.decoded for before, after in pairwise(picture.all)):
+    if (np.diff(picture.decoded) <= 0).any():
         raise GateRejected("the frames' decoding times go back instead of on")
     ticks = 1 / (expected.fps * picture.time_base)
-    for number, shown in enumerate(sorted(packet.shown for packet in picture.all)):
-        if shown != number * ticks:
-            seconds = float(shown * picture.time_base)
-            raise GateRejected(f"frame {number} is shown at {seconds:.3f} s instead of {number / expected.fps:.3f} s")
+    shown = np.sort(picture.shown)
+    for number in np.flatnonzero(shown * ticks.denominator != np.arange(len(shown)) * ticks.numerator):
+        seconds = float(int(shown[number]) * picture.time_base)
+        raise GateRejected(f"frame {number} is shown at {seconds:.3f} s instead of {number / expected.fps:.3f} s")
     if picture.duration_seconds != length:
         raise GateRejected(f"the pictures last {float(picture.duration_seconds)} s instead of {float(length)} s")
     return int(ticks)
@@ -150,17 +157,17 @@ def _check_sound(streams: ffmpeg.Streams, expected: Expected, length: Fraction) 
     start = (track.start or 0) * track.time_base
     if start > 0:
         raise GateRejected(f"the sound begins at {float(start):.3f} s instead of 0 s")
-    for before, after in pairwise(track.all):
-        if after.shown != before.shown + before.duration:
-            times = (float(at * track.time_base) for at in (before.shown + before.duration, after.shown))
-            raise GateRejected("the sound goes on at {1:.3f} s instead of {0:.3f} s: some is missing".format(*times))
+    due = np.add(track.shown, track.durations)[:-1]
+    for number in np.flatnonzero(due != track.shown[1:]):
+        times = (float(int(at) * track.time_base) for at in (due[number], track.shown[number + 1]))
+        raise GateRejected("the sound goes on at {1:.3f} s instead of {0:.3f} s: some is missing".format(*times))
     if abs(track.duration_seconds - length) >= Fraction(1, expected.fps):
         raise GateRejected(f"the sound lasts {float(track.duration_seconds):.3f} s instead of {float(length):.3f} s")
 
 
 def _check_captions(streams: ffmpeg.Streams, expected: Expected) -> None:
     tracks = streams.of_kind("Subtitle")
-    shown = sum(packet.size > _NO_TEXT for track in tracks for packet in track.all)
+    shown = sum(size > _NO_TEXT for track in tracks for size in track.sizes)
     if len(tracks) != int(expected.spoken):
         raise GateRejected(f"the video has {len(tracks)} tracks of soft captions instead of {int(expected.spoken)}")
     if (expected.captions is None and expected.spoken and not shown) or expected.captions not in {None, shown}:

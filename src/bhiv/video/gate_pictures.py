@@ -1,6 +1,8 @@
 """What the gate sees: some of a finished video's key pictures, small, and whether they are black or stand still."""
 
-from collections.abc import Sequence
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,8 +23,9 @@ _BLACK_LUMA, _BLACK_SHARE = 24, 0.99
 _LEAST_TEXTURE = 0.2
 #: A move changes a picture more than this share of such a shift.
 _LEAST_MOVE = 0.25
-#: More of them would make an argument that takes longer to read than all key pictures take to decode.
-_MOST_CHOSEN = 400
+#: Pictures that one ffmpeg decodes: their times are one argument, of which Linux allows 128 kB.
+_MOST_AT_ONCE = 2_000
+_MOST_IN_A_SUM = 8
 
 Luma = NDArray[np.uint8]
 
@@ -44,66 +47,92 @@ def look(
         GateRejected: a scene does not begin with a key picture, one can't be decoded, is black, or stands still.
     """
     fps, ticks = rates
-    chosen: list[tuple[Shown, list[int]]] = []
-    ends = [*(scene.start for scene in scenes[1:]), None]
+    chosen = _choose(keys, scenes, fps)
+    wanted = [key for some in chosen for key in some]
+    watched = _Watched(zip(scenes, chosen, strict=True), fps)
+    for first in range(0, len(wanted), _MOST_AT_ONCE):
+        times = [key * ticks for key in wanted[first : first + _MOST_AT_ONCE]]
+        _decode(path, width, height, times, watched.see)
+        if watched.refused:
+            raise watched.refused
+
+
+def _choose(keys: Sequence[int], scenes: Sequence[Shown], fps: int) -> list[list[int]]:
+    """Return the key pictures that are looked at, scene by scene: every third, and the last."""
+    chosen = list[list[int]]()
+    ends = [*(scene.start for scene in scenes[1:]), math.inf]
     for scene, end in zip(scenes, ends, strict=True):
-        inside = [key for key in keys if key >= scene.start and (end is None or key < end)]
+        inside = keys[bisect_left(keys, scene.start) : bisect_left(keys, end)]
         if not inside or inside[0] != scene.start:
             began = f"{inside[0] / fps:.2f} s" if inside else "no time"
             raise GateRejected(f"a scene's first key picture is at {began} instead of {scene.start / fps:.2f} s")
-        chosen.append((scene, sorted({*inside[::3], inside[-1]})))
-    wanted = [key for _, some in chosen for key in some]
-    if len(wanted) > _MOST_CHOSEN:
-        chosen = [(scene, _between(keys, scene.start, end)) for (scene, _), end in zip(chosen, ends, strict=True)]
-        wanted = list(keys)
-    seen = dict(zip(wanted, _decode(path, width, height, [key * ticks for key in wanted], len(keys)), strict=True))
-    for scene, some in chosen:
-        pictures = [seen[key] for key in some]
-        _check_black(pictures, [key / fps for key in some])
-        if scene.moves:
-            _check_frozen(pictures, [key / fps for key in some])
+        chosen.append(sorted({*inside[::3], inside[-1]}))
+    return chosen
 
 
-def _between(keys: Sequence[int], start: int, end: int | None) -> list[int]:
-    return [key for key in keys if key >= start and (end is None or key < end)]
+class _Watched:
+    """Judges each scene as soon as its last picture has come, and lets go of them; `refused` is the first refusal."""
+
+    def __init__(self, scenes: Iterable[tuple[Shown, list[int]]], fps: int) -> None:
+        self.refused: GateRejected | None = None
+        self._scenes, self._fps = iter(scenes), fps
+        self._scene, self._chosen = next(self._scenes)
+        self._seen = list[Luma]()
+
+    def see(self, picture: Luma) -> None:
+        """Take the next of all chosen pictures."""
+        self._seen.append(picture)
+        if len(self._seen) < len(self._chosen) or self.refused:
+            return
+        seconds = [key / self._fps for key in self._chosen]
+        try:
+            _check_black(self._seen, seconds)
+            if self._scene.moves:
+                _check_frozen(self._seen, seconds)
+        except GateRejected as refused:
+            self.refused = refused
+        self._seen = []
+        self._scene, self._chosen = next(self._scenes, (self._scene, []))
 
 
-def _decode(path: Path, width: int, height: int, times: list[int], present: int) -> list[Luma]:
-    """Return the upper parts of the key pictures shown at these times, in the stream's units."""
+def _decode(path: Path, width: int, height: int, times: list[int], see: Callable[[Luma], None]) -> None:
+    """Have the upper parts of the key pictures seen that are shown at these times, in the stream's units."""
     rows = max(2, round(_WIDTH * height / width / 2) * 2)
-    # Dropped as packets: a decoder told to skip what is no key still takes 13 ms for each that is.
-    named = "+".join(rf"eq(pts\,{time})" for time in times)
-    only = ("-bsf:v", f"noise=drop=not({named})") if len(times) < present else ()
+    size, begun, found = _WIDTH * rows * 3 // 2, b"", 0
+
+    def take(piece: bytes) -> None:
+        nonlocal begun, found
+        begun += piece
+        while len(begun) >= size:
+            luma = np.frombuffer(begun, np.uint8, _WIDTH * rows).reshape(rows, _WIDTH)
+            begun, found = begun[size:], found + 1
+            if found <= len(times):
+                see(luma[: int(rows * _UPPER_SHARE)])
+
     decoded = process.run(
         ffmpeg.command(
-            *(
-                "-v",
-                "error",
-                "-threads",
-                "1",
-                "-skip_frame",
-                "nokey",
-                "-skip_loop_filter",
-                "all",
-                *only,
-                "-i",
-                str(path),
-                "-map",
-                "0:v",
-            ),
+            *("-v", "error", "-threads", "1", "-skip_frame", "nokey", "-skip_loop_filter", "all"),
+            # Dropped as packets: a decoder told to skip what is no key still takes 13 ms for each that is.
+            *("-bsf:v", rf"noise=drop=if(key\,not({_one_of(times)})\,1)", "-i", str(path), "-map", "0:v"),
             *("-vf", f"scale={_WIDTH}:{rows}:flags=area", "-fps_mode", "passthrough"),
             *("-f", "rawvideo", "-pix_fmt", "yuv420p", "-"),
         ),
         timeout_seconds=_TIMEOUT_SECONDS,
+        take=take,
     )
     errors = decoded.stderr.strip().splitlines()
     if errors:
         raise GateRejected(f"the pictures are damaged, {len(errors)} errors instead of 0: {errors[0]}")
-    found, luma = len(decoded.stdout) // (_WIDTH * rows * 3 // 2), _WIDTH * rows
     if found != len(times):
         raise GateRejected(f"{found} of the video's key pictures can be decoded instead of {len(times)}")
-    frames = np.frombuffer(decoded.stdout, np.uint8).reshape(found, -1)[:, :luma].reshape(found, rows, _WIDTH)
-    return list(frames[:, : int(rows * _UPPER_SHARE)])
+
+
+def _one_of(times: Sequence[int]) -> str:
+    """Return an expression of ffmpeg's that is true at these times, in order; it refuses a sum of more than 99."""
+    if len(times) <= _MOST_IN_A_SUM:
+        return "+".join(rf"eq(pts\,{time})" for time in times)
+    half = len(times) // 2
+    return rf"if(lt(pts\,{times[half]})\,{_one_of(times[:half])}\,{_one_of(times[half:])})"
 
 
 def _check_black(pictures: Sequence[Luma], seconds: Sequence[float]) -> None:

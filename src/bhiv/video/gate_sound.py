@@ -60,19 +60,37 @@ def listen(path: Path) -> Heard:
     Raises:
         GateRejected: some of it can't be decoded.
     """
+    levels = _Levels()
     decoded = process.run(
         ffmpeg.command(
             *("-v", "level+info", "-i", str(path), "-map", "0:a:0", "-af", "ebur128=peak=true:framelog=quiet"),
             *("-f", "s16le", "-ac", "1", "-ar", str(_RATE), "-"),
         ),
         timeout_seconds=_TIMEOUT_SECONDS,
+        take=levels.take,
     )
     if errors := [line for line in decoded.stderr.splitlines() if "[error]" in line or "[fatal]" in line]:
         raise GateRejected(f"the sound is damaged, {len(errors)} errors instead of 0: {errors[0]}")
-    samples = np.frombuffer(decoded.stdout, "<i2")
-    steps = samples[: len(samples) // _STEP * _STEP].reshape(-1, _STEP).astype(np.float32) / 32_768
-    power = np.mean(steps * steps, axis=1)
-    return Heard(ffmpeg.parse_loudness(decoded.stderr), 10 * np.log10(power + np.float32(1e-10)))
+    return Heard(ffmpeg.parse_loudness(decoded.stderr), 10 * np.log10(levels.powers() + np.float32(1e-10)))
+
+
+class _Levels:
+    """How loud each step of a sound is, measured as its samples come: hours of them are never together."""
+
+    def __init__(self) -> None:
+        self._begun, self._powers = b"", [np.zeros(0, np.float32)]
+
+    def take(self, piece: bytes) -> None:
+        """Measure the steps of 16-bit samples that end in a piece."""
+        heard = self._begun + piece
+        whole = len(heard) // (_STEP * 2) * (_STEP * 2)
+        steps = np.frombuffer(heard, "<i2", whole // 2).reshape(-1, _STEP).astype(np.float32) / 32_768
+        self._powers.append(np.mean(steps * steps, axis=1))
+        self._begun = heard[whole:]
+
+    def powers(self) -> NDArray[np.float32]:
+        """Return the mean squares of all whole steps."""
+        return np.concatenate(self._powers)
 
 
 def check_loudness(heard: ffmpeg.Loudness) -> None:

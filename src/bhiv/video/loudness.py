@@ -1,9 +1,13 @@
 """Loudness after ITU-R BS.1770-4 and EBU R 128, and true peaks, of sound that is looked at piece by piece.
 
 Filters are applied as their frequency response: a piece is transformed with what is heard before and after it, which
-takes what wraps around. A minute of sound costs a few hundredths of a second.
+takes what wraps around. A minute of sound costs a few hundredths of a second. What is found out about each millisecond
+lies on the disk, so that hours take no more memory than a minute.
 """
 
+import os
+import tempfile
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,11 +23,13 @@ Wave = NDArray[np.float32]
 #: In samples: all that changes over time is known for each millisecond.
 BLOCK = SAMPLE_RATE // 1000
 #: Samples that are looked at at once, and how many are heard around them. The sum is quick to transform.
-PIECE = 2 * SAMPLE_RATE
+PIECE = SAMPLE_RATE
 MARGIN = SAMPLE_RATE // 20
 #: In blocks: EBU R 128 gates 400 ms, every 100 ms.
 _HOP = 100
 _HOPS = 4
+#: In blocks, whole hops: values that are looked at at once.
+_SEGMENT = 60_000
 _ABSOLUTE_GATE, _RELATIVE_GATE = -70.0, -10.0
 #: BS.1770-4, tables 1 and 2: the head, then a high-pass; numerator and denominator of each, at 48 kHz.
 _HEAD = ((1.53512485958697, -2.69169618940638, 1.19839281085285), (1.0, -1.69065929318241, 0.73248077421585))
@@ -42,18 +48,58 @@ class Sound(Protocol):
         """Return channels x samples, full scale at 1; silence before the beginning and after the end."""
 
 
+class Values(Protocol):
+    """A value for each millisecond, of which parts can be had; an array is one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> NDArray[np.float32]: ...
+
+
+class Curve:
+    """Values that are added at the end and read anywhere; they lie on the disk."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed with the last who reads it
+        weakref.finalize(self, self._file.close)
+        self._length = 0
+
+    def add(self, values: NDArray[np.float32]) -> None:
+        """Write some more values at the end."""
+        self._file.write(np.ascontiguousarray(values, np.float32).data)
+        self._length += len(values)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, part: slice, /) -> NDArray[np.float32]:
+        start, end, _ = part.indices(self._length)
+        return np.frombuffer(os.pread(self._file.fileno(), max(end - start, 0) * 4, start * 4), np.float32)
+
+
+@dataclass(frozen=True)
+class _Doubled:
+    values: Values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, part: slice, /) -> NDArray[np.float32]:
+        return self.values[part] * np.float32(2)
+
+
 @dataclass(frozen=True)
 class Heard:
     """What every millisecond of a sound is like; the last one may reach beyond the end."""
 
     #: Sum of the squares of the K-weighted samples, over the channels.
-    energies: NDArray[np.float32]
+    energies: Values
     #: Highest true peak of any channel, full scale at 1.
-    peaks: NDArray[np.float32]
+    peaks: Values
 
     def doubled(self) -> "Heard":
         """Return what one channel is when both of a stereo sound are like it."""
-        return Heard(self.energies * np.float32(2), self.peaks)
+        return Heard(_Doubled(self.energies), self.peaks)
 
 
 def pieces(length: int) -> Iterator[tuple[int, int]]:
@@ -64,29 +110,36 @@ def pieces(length: int) -> Iterator[tuple[int, int]]:
 
 def listen(sound: Sound) -> Heard:
     """Hear a whole sound, in pieces."""
-    energies, peaks = [np.zeros(0, np.float32)], [np.zeros(0, np.float32)]
+    heard = Heard(energies := Curve(), peaks := Curve())
     for start, end in pieces(sound.length):
         around = sound.read(start - MARGIN, end + MARGIN)
-        spectrum = np.fft.rfft(around)
-        inside = slice(MARGIN, MARGIN + end - start)
-        weighted = np.fft.irfft(spectrum * k_weighting(around.shape[1]), around.shape[1])[:, inside]
-        energies.append(np.square(weighted, dtype=np.float32).reshape(len(around), -1, BLOCK).sum((0, 2)))
-        highest = _highest(around[:, inside])
-        for turn in _turns(around.shape[1]):
-            between = np.asarray(np.fft.irfft(spectrum * turn, around.shape[1]), np.float32)
-            highest = np.maximum(highest, _highest(between[:, inside]))
-        peaks.append(highest)
-    return Heard(np.concatenate(energies), np.concatenate(peaks))
+        length, inside = around.shape[1], slice(MARGIN, MARGIN + end - start)
+        transformed = spectrum(around)
+        weighted = np.fft.irfft(transformed * k_weighting(length), length)[:, inside].reshape(-1, BLOCK)
+        energies.add(np.einsum("ij,ij->i", weighted, weighted).reshape(len(around), -1).sum(axis=0))
+        highest = np.abs(around[:, inside]).max(axis=0)
+        for turn in _turns(length):
+            between = np.fft.irfft(transformed * turn, length)[:, inside]
+            np.maximum(highest, np.abs(between).max(axis=0), out=highest)
+        peaks.add(np.maximum.reduceat(highest, np.arange(0, len(highest), BLOCK)))
+    return heard
 
 
-def integrated(energies: NDArray[np.float32]) -> float:
+def segments(values: Values) -> Iterator[NDArray[np.float32]]:
+    """Return all values, a minute's at a time."""
+    for start in range(0, len(values), _SEGMENT):
+        yield values[start : start + _SEGMENT]
+
+
+def integrated(energies: Values) -> float:
     """Return the integrated loudness in LUFS of energies by millisecond; minus infinity for silence.
 
     Sounds of less than 400 ms have none.
     """
-    whole = len(energies) // _HOP * _HOP
-    hops = energies[:whole].reshape(-1, _HOP).sum(axis=1, dtype=np.float64)
-    sums = np.concatenate([[0.0], np.cumsum(hops)])
+    hops = [
+        part[: len(part) // _HOP * _HOP].reshape(-1, _HOP).sum(axis=1, dtype=np.float64) for part in segments(energies)
+    ]
+    sums = np.cumsum(np.concatenate([[0.0], *hops]))
     powers = np.maximum(sums[_HOPS:] - sums[:-_HOPS], 0) / (_HOPS * _HOP * BLOCK)
     gated = powers[powers > _power(_ABSOLUTE_GATE)]
     if not gated.size:
@@ -97,20 +150,25 @@ def integrated(energies: NDArray[np.float32]) -> float:
 
 def highest_peak(heard: Heard) -> float:
     """Return the highest true peak in dBTP; minus infinity for silence."""
-    highest = float(heard.peaks.max(initial=0))
+    highest = max((float(part.max()) for part in segments(heard.peaks)), default=0.0)
     return float(20 * np.log10(highest)) if highest else -np.inf
+
+
+def spectrum(sound: Wave) -> NDArray[np.complex64]:
+    """Return a sound's transform divided by its length: numpy takes three times as long for one that is not divided."""
+    return np.asarray(np.fft.rfft(sound, norm="forward"), np.complex64)
 
 
 @lru_cache(maxsize=4)
 def k_weighting(length: int) -> NDArray[np.complex64]:
-    """Return the response of the K-weighting at the frequencies of a transform of `length` samples."""
-    return (biquad(length, *_HEAD) * biquad(length, *_HIGH_PASS)).astype(np.complex64)
+    """Return the response of the K-weighting for a `spectrum` of `length` samples."""
+    return (biquad(length, *_HEAD) * biquad(length, *_HIGH_PASS) * length).astype(np.complex64)
 
 
 def biquad(
     length: int, numerator: tuple[float, float, float], denominator: tuple[float, float, float]
 ) -> NDArray[np.complex128]:
-    """Return the response of a filter of the second order, likewise."""
+    """Return the response of a filter of the second order at the frequencies of a transform of `length` samples."""
     back = np.exp(-2j * np.pi * np.fft.rfftfreq(length))
     over, under = (b0 + b1 * back + b2 * back**2 for b0, b1, b2 in (numerator, denominator))
     return np.asarray(over / under)
@@ -118,12 +176,9 @@ def biquad(
 
 @lru_cache(maxsize=4)
 def _turns(length: int) -> tuple[NDArray[np.complex64], ...]:
-    return tuple(np.exp(2j * np.pi * np.fft.rfftfreq(length) * part).astype(np.complex64) for part in _BETWEEN)
-
-
-def _highest(sound: Wave) -> NDArray[np.float32]:
-    blocks = sound.reshape(len(sound), -1, BLOCK)
-    return np.asarray(np.maximum(blocks.max((0, 2)), -blocks.min((0, 2))))
+    return tuple(
+        (np.exp(2j * np.pi * np.fft.rfftfreq(length) * part) * length).astype(np.complex64) for part in _BETWEEN
+    )
 
 
 def _power(lufs: float) -> float:

@@ -1,10 +1,11 @@
 """The boxes that an MP4 file is made of, as far as the outermost."""
 
-import mmap
 from pathlib import Path
 from typing import NamedTuple
 
 _HEAD, _LARGE_HEAD = 8, 16
+#: Bytes that are looked at at once.
+_BLOCK = 1 << 20
 
 
 class Box(NamedTuple):
@@ -47,6 +48,15 @@ def find_hole(path: Path, box: Box, length: int) -> int | None:
 
     H.264 forbids three of them within a picture, so a row is what a disk has lost, or a download never wrote.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-        found = whole.find(bytes(length), box.start, min(box.end, len(whole)))
-    return None if found < 0 else found
+    # Not mapped: a file's pages would count as memory of this process until they are let go.
+    with path.open("rb", buffering=0) as file:
+        file.seek(box.start)
+        at, last = box.start, b""
+        while more := file.read(min(_BLOCK, box.end - at)):
+            block = last + more
+            found = block.find(bytes(length))
+            if found >= 0:
+                return at - len(last) + found
+            at += len(more)
+            last = block[1 - length :]
+    return None

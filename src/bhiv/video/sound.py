@@ -21,8 +21,8 @@ from bhiv.cache import Step
 from bhiv.plan import SAMPLE_RATE, Contract, Samples
 from bhiv.video import dynamics
 from bhiv.video.bed import LIFT, Ducking, Loop, Music, Noise, Recording
-from bhiv.video.dynamics import Gains, amplified
-from bhiv.video.loudness import BLOCK, MARGIN, Wave, biquad, integrated, listen, pieces
+from bhiv.video.dynamics import Envelope, amplified
+from bhiv.video.loudness import BLOCK, MARGIN, Curve, Wave, biquad, integrated, listen, pieces, spectrum
 
 #: EBU R 128 integrated loudness, as players normalise to it.
 TARGET_LUFS = -14.0
@@ -88,7 +88,7 @@ class Mastered(Contract):
     sound: Artifact
 
 
-STEP = Step("sound", 3, "audio", Mastered)
+STEP = Step("sound", 4, "audio", Mastered)
 
 
 class _Voices:
@@ -96,17 +96,17 @@ class _Voices:
 
     def __init__(self, programme: Path, length: int) -> None:
         raw, clean = Recording(programme, 1), programme.with_suffix(".clean")
-        self.length, levels = length, [np.zeros(0, np.float32)]
+        self.length, levels = length, Curve()
         # Kept, because it is read several times, and on the disk, because it may be hours.
         with clean.open("wb") as file:
             for start, end in pieces(length):
                 around = raw.read(start - MARGIN, end + MARGIN)
-                voices = np.fft.irfft(np.fft.rfft(around) * _above_rumble(end - start), around.shape[1])
-                voices = np.clip(voices[0, MARGIN:-MARGIN], -1, _HIGHEST)
-                file.write(np.rint(voices * _FULL_SCALE).astype("<i2")[: length - start].data)
-                levels.append(np.sqrt(np.square(voices).reshape(-1, BLOCK).mean(axis=1)))
+                filtered = np.fft.irfft(spectrum(around) * _above_rumble(end - start), around.shape[1])
+                voices = np.clip(filtered[0, MARGIN:-MARGIN], -1, _HIGHEST).reshape(-1, BLOCK)
+                file.write(np.rint(voices * _FULL_SCALE).astype("<i2").reshape(-1)[: length - start].data)
+                levels.add(np.sqrt(np.einsum("ij,ij->i", voices, voices) / BLOCK))
         self._clean = Recording(clean, 1, length)
-        self._gains: Gains = dynamics.press(np.concatenate(levels))
+        self._gains = dynamics.press(levels)
 
     def read(self, start: int, end: int) -> Wave:
         """Return the voices, one channel, between two samples, whole blocks apart."""
@@ -195,7 +195,7 @@ def _leveled(recording: Recording, voices: _Voices, level_db: float) -> Music:
     return Music(Loop(recording), gain, gain + LIFT, voices.length)
 
 
-def _encode(mixed: "_Voices | _Mix", gains: Gains, folder: Path) -> None:
+def _encode(mixed: "_Voices | _Mix", gains: Envelope, folder: Path) -> None:
     raw = ("-f", "f32le", "-ar", str(SAMPLE_RATE), "-ac", "2", "-i", "pipe:0")
     coding = _ENCODER if isinstance(mixed, _Mix) else (*_ENCODER, *_ONE_SIDED)
     command = ffmpeg.command(*raw, *coding, "-fflags", "+bitexact", "sound.m4a")
@@ -208,5 +208,6 @@ def _encode(mixed: "_Voices | _Mix", gains: Gains, folder: Path) -> None:
 
 @lru_cache(maxsize=4)
 def _above_rumble(length: int) -> NDArray[np.complex64]:
-    """Return the response of the high-pass for a piece of `length` samples with what is around it."""
-    return biquad(length + 2 * MARGIN, *_RUMBLE).astype(np.complex64)
+    """Return the response of the high-pass for the `spectrum` of `length` samples with what is around them."""
+    whole = length + 2 * MARGIN
+    return (biquad(whole, *_RUMBLE) * whole).astype(np.complex64)
