@@ -19,6 +19,7 @@ from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 
+from bhiv import heap
 from bhiv.nest import Nest, import_all, send
 from bhiv.settings import replace_environment
 from bhiv.warm_command import PATIENCE_SECONDS, READY, Command, WarmFolder, is_ours, is_running, process_stamp
@@ -210,6 +211,7 @@ def serve(home: str, lock: str, idle_seconds: str) -> None:
     stamp = process_stamp().encode()  # first: what changes from now on may or may not be what is imported
     os.set_inheritable(int(lock), False)
     os.write(int(lock), b"%d" % os.getpid())
+    heap.share()  # kept by all that are forked from it
     import_all(MODULES)
     handed = Door(WarmFolder(Path(home)), int(lock), float(idle_seconds), stamp).serve()
     if handed is None:
