@@ -32,17 +32,21 @@ _STEP = {
     "last": ("finally", "at last", "in the end", "lastly", "अंत में", "अन्त में", "आख़िर में", "आखिर में", "आख़िरकार",
              "आखिरकार"),
 }  # fmt: skip
+#: Each with the words of which one is there: the patterns take long to find out that none is.
 _SIDES = (
-    (re.compile(r"(?:^|\s)[Ff]rom\s+(?P<a>[^,.;:!?]{2,60}?)\s+to\s+(?P<b>[^,.;:!?]{2,60})"), "to"),
-    (re.compile(r"(?P<a>[^,.;:!?।\s][^,.;:!?।]{1,50}?)\s+से\s+(?:लेकर\s+)?(?P<b>[^,.;:!?।]{2,50}?)\s+तक"), "to"),
-    (re.compile(r"(?P<a>[^,.;:!?।]{2,60}?)\s+(?P<word>versus|vs\.?|बनाम)\s+(?P<b>[^,.;:!?।]{2,60})"), "against"),
-    (re.compile(r"(?P<word>[Uu]nlike)\s+(?P<a>[^,.;:!?]{2,60}),\s+(?P<b>[^;:!?।]{2,80})"), "against"),
-    (re.compile(r"(?P<b>[^,.;:!?।]{2,60}),\s+(?P<word>unlike)\s+(?P<a>[^,.;:!?।]{2,60})"), "against"),
-    (re.compile(r"(?P<a>[^,.;:!?]{2,60}?)\s+(?P<word>compared (?:with|to))\s+(?P<b>[^,.;:!?]{2,60})"), "against"),
-    (re.compile(r"(?P<a>[^;:!?।]{2,80}?),?\s+(?P<word>while|whereas|जबकि)\s+(?P<b>[^;:!?।]{2,80})"), "but"),
+    (re.compile(r"(?:^|\s)[Ff]rom\s+(?P<a>[^,.;:!?]{2,60}?)\s+to\s+(?P<b>[^,.;:!?]{2,60})"), "to", ("rom",)),
+    (re.compile(r"(?P<a>[^,.;:!?।\s][^,.;:!?।]{1,50}?)\s+से\s+(?:लेकर\s+)?(?P<b>[^,.;:!?।]{2,50}?)\s+तक"), "to", ("तक",)),
+    (re.compile(r"(?P<a>[^,.;:!?।]{2,60}?)\s+(?P<word>versus|vs\.?|बनाम)\s+(?P<b>[^,.;:!?।]{2,60})"), "against",
+     ("versus", "vs", "बनाम")),
+    (re.compile(r"(?P<word>[Uu]nlike)\s+(?P<a>[^,.;:!?]{2,60}),\s+(?P<b>[^;:!?।]{2,80})"), "against", ("nlike",)),
+    (re.compile(r"(?P<b>[^,.;:!?।]{2,60}),\s+(?P<word>unlike)\s+(?P<a>[^,.;:!?।]{2,60})"), "against", ("unlike",)),
+    (re.compile(r"(?P<a>[^,.;:!?]{2,60}?)\s+(?P<word>compared (?:with|to))\s+(?P<b>[^,.;:!?]{2,60})"), "against",
+     ("compared",)),
+    (re.compile(r"(?P<a>[^;:!?।]{2,80}?),?\s+(?P<word>while|whereas|जबकि)\s+(?P<b>[^;:!?।]{2,80})"), "but",
+     ("while", "whereas", "जबकि")),
     (re.compile(r"(?P<a>[^;:!?।.]{4,90}?)[,;.।]?\s+(?P<word>but|But|yet|लेकिन|मगर|किंतु|किन्तु|परंतु|परन्तु)\s+(?P<b>[^;:!?।]{4,90})"),
-     "but"),
-    (re.compile(r"(?P<a>[^;:!?।.]{4,90}?),\s+(?P<word>पर)\s+(?P<b>[^;:!?।]{4,90})"), "but"),
+     "but", ("but", "But", "yet", "लेकिन", "मगर", "किंतु", "किन्तु", "परंतु", "परन्तु")),
+    (re.compile(r"(?P<a>[^;:!?।.]{4,90}?),\s+(?P<word>पर)\s+(?P<b>[^;:!?।]{4,90})"), "but", ("पर",)),
 )  # fmt: skip
 
 
@@ -91,7 +95,9 @@ def listing(text: str) -> Listing | None:
 
 def sides(text: str) -> Sides | None:
     """Return two things or clauses that a text compares; None when it compares nothing that is short enough to show."""
-    for pattern, kind in _SIDES:
+    for pattern, kind, needed in _SIDES:
+        if not any(word in text for word in needed):
+            continue
         for sentence in (*_SENTENCE_END.split(text), *(_SENTENCE_END.sub(" ", text).split("\n"))):
             match = pattern.search(sentence.strip())
             pair = match and _pair(match, kind, 4 if kind == "to" else 9)
