@@ -40,10 +40,13 @@ from tasks.step import here, under
 
 
 class EncoderTaskRunner(ThreadPoolTaskRunner[Any]):
-    """Runs as many tasks at once as the settings allow encoders, read when a run starts."""
+    """Runs one task more at once than the settings allow encoders, read when a run starts.
+
+    The clips' own chunks keep to the encoders; without one more, the sound would keep a clip from being begun.
+    """
 
     def __enter__(self) -> Self:
-        self._max_workers = load_settings().encoders
+        self._max_workers = load_settings().encoders + 1
         return super().__enter__()
 
 

@@ -37,10 +37,13 @@ def make_clip(
         with _slots(workplace.encoders):
             return _make_chunk(workplace, run, spec, drawn, encoder_name)
 
+    # The longest first: what begins last should end soon.
+    order = sorted(specs, key=lambda spec: -spec.frames)
     with ThreadPoolExecutor(min(len(specs), workplace.encoders)) as pool:
-        made = [*pool.map(make, specs)]
-    chunks = tuple(one.result for one in made)
-    return Made(Clip(chunks=chunks), sum(one.seconds for one in made), all(one.cached for one in made))
+        made = dict(zip([spec.first for spec in order], pool.map(make, order), strict=True))
+    chunks = tuple(made[spec.first].result for spec in specs)
+    seconds, cached = sum(one.seconds for one in made.values()), all(one.cached for one in made.values())
+    return Made(Clip(chunks=chunks), seconds, cached)
 
 
 @lru_cache(maxsize=8)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from bhiv import heap, house
+from bhiv.prefect_environment import unwatched
 from bhiv.progress import Event, watching
 from bhiv.record import Summary
 from bhiv.request import RenderRequest
@@ -19,6 +20,8 @@ def render(
     """
     heap.share()
     with house.connected(settings, verbose=verbose), watching(watcher):
-        summary = house.load("flows.script_to_video").script_to_video(request)
+        flow = house.load("flows.script_to_video").script_to_video
+        with unwatched():
+            summary = flow(request)
     assert isinstance(summary, Summary)
     return summary

@@ -1,7 +1,8 @@
 """The environment variables under which Prefect keeps to the home, for the kept server and for those who use it."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from bhiv.settings import adopt_prefect_environment, inherited_environment
@@ -71,6 +72,19 @@ def importing_environment(home: Path, environment: Mapping[str, str]) -> dict[st
     users = {name: value for name, value in environment.items() if not name.startswith("PREFECT_")}
     # Importing numpy would start its library's threads, and no fork would have them.
     return users | _common(home, "http://127.0.0.1:9/api") | _QUIET | {"OPENBLAS_NUM_THREADS": "1"}
+
+
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """Have runs of this block send Prefect's server no signs of life; those of the catalog's leases are what counts.
+
+    Prefect's thread for them sleeps by the second, and a run's end would wait for it.
+    """
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    # Neither the environment nor a profile can say that there are none.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
 
 
 def adopt(variables: Mapping[str, str]) -> None:

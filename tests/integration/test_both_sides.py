@@ -8,7 +8,6 @@ import pytest
 from numpy.typing import NDArray
 
 from bhiv import ffmpeg, process
-from bhiv.errors import RunFailed
 from bhiv.plan import SAMPLE_RATE
 from bhiv.video.both_sides import on_both_sides
 from tests.integration import media
@@ -64,5 +63,5 @@ def test_both_sides_are_what_was_encoded(tmp_path: Path, name: str, quality: str
 def test_what_has_two_channels_already_is_refused(tmp_path: Path) -> None:
     stereo = encode(tmp_path, media.music(1)[0], "-ac", "2")
 
-    with pytest.raises(RunFailed, match="not foreseen"):
+    with pytest.raises(ValueError, match="one channel"):
         on_both_sides(stereo, tmp_path / "two.aac")

@@ -7,8 +7,6 @@ difference, that is the coded channel, bit for bit, and a few bits that say so.
 from functools import lru_cache
 from pathlib import Path
 
-from bhiv.errors import RunFailed
-
 #: Samples in a packet.
 PACKET = 1024
 #: In bytes, of an ADTS packet without a checksum.
@@ -22,7 +20,7 @@ def on_both_sides(source: Path, target: Path) -> None:
     """Rewrite ADTS of one channel, as ffmpeg's own encoder makes it, for two that are alike; packet by packet.
 
     Raises:
-        RunFailed: it is none.
+        ValueError: it is none.
     """
     with source.open("rb") as single, target.open("wb") as double:
         while head := single.read(_HEAD):
@@ -40,7 +38,7 @@ def _paired(packet: bytes) -> bytes:
     spare = (bits & -bits).bit_length() - 1
     # A single channel (0), numbered 0, and nothing behind it but the end and what fills the last byte.
     if length < 32 or bits >> (length - 7) or spare > 7 or bits >> spare & _END != _END:
-        raise RunFailed("ffmpeg encodes sound in a way that is not foreseen; use the one that BHIV brings along")
+        raise ValueError("no packet with one channel alone")
     length -= spare + 3
     bits >>= spare + 3
     gain = bits >> (length - 15) & 0xFF

@@ -196,10 +196,14 @@ def _leveled(recording: Recording, voices: _Voices, level_db: float) -> Music:
 def _encode(mixed: "_Voices | _Mix", gains: Envelope, folder: Path) -> None:
     """Encode the sound, one channel of it where both are alike: that halves the work and its noise is lower."""
     if isinstance(mixed, _Mix):
-        _write(mixed, gains, folder, "2", ("-fflags", "+bitexact", "sound.m4a"))
+        _write(mixed, gains, folder, 2, ("-fflags", "+bitexact", "sound.m4a"))
         return
-    _write(mixed, gains, folder, "1", ("-flags:a", "+bitexact", "-f", "adts", "voices.aac"))
-    on_both_sides(folder / "voices.aac", folder / "both.aac")
+    _write(mixed, gains, folder, 1, ("-flags:a", "+bitexact", "-f", "adts", "voices.aac"))
+    try:
+        on_both_sides(folder / "voices.aac", folder / "both.aac")
+    except ValueError:  # another ffmpeg may write packets in another way
+        _write(mixed, gains, folder, 2, ("-fflags", "+bitexact", "sound.m4a"))
+        return
     # As the encoder would have written it: it begins a packet early, and the last one ends with the sound.
     start = f"(N-1)*{PACKET}"
     times = (f"round({samples}/({SAMPLE_RATE}*TB))" for samples in (start, rf"min({PACKET}\,{mixed.length}-{start})"))
@@ -208,12 +212,13 @@ def _encode(mixed: "_Voices | _Mix", gains: Envelope, folder: Path) -> None:
     process.run(ffmpeg.command("-f", "aac", "-i", "both.aac", *copied), timeout_seconds=_STALL_SECONDS, cwd=folder)
 
 
-def _write(mixed: "_Voices | _Mix", gains: Envelope, folder: Path, channels: str, target: Sequence[str]) -> None:
-    raw = ("-f", "f32le", "-ar", str(SAMPLE_RATE), "-ac", channels, "-i", "pipe:0")
+def _write(mixed: "_Voices | _Mix", gains: Envelope, folder: Path, channels: int, target: Sequence[str]) -> None:
+    raw = ("-f", "f32le", "-ar", str(SAMPLE_RATE), "-ac", str(channels), "-i", "pipe:0")
     with process.feed(ffmpeg.command(*raw, *_ENCODER, *target), stall_seconds=_STALL_SECONDS, cwd=folder) as write:
         for start, end in pieces(mixed.length):
             sound = amplified(mixed.read(start, end), gains[start // BLOCK : end // BLOCK + 1])
-            write(np.ascontiguousarray(sound[:, : mixed.length - start].T, "<f4").data.cast("B"))
+            wide = np.broadcast_to(sound[:, : mixed.length - start], (channels, min(end, mixed.length) - start))
+            write(np.ascontiguousarray(wide.T, "<f4").data.cast("B"))
 
 
 @lru_cache(maxsize=4)
