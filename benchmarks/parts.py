@@ -1,7 +1,7 @@
 """CPU of every example's whole render, offline, ÷ that of x264 alone on its frames; and of its pictures and speech.
 
 Pictures and speech are made once more in this process, into a bucket of their own, with nothing made before. A short
-video is rendered and encoded again, by turns, until a minute has been made: a machine's other work would count too much.
+video is rendered and encoded by turns until a minute has been made: a machine's other work would count too much.
 """
 
 import resource
