@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.conftest import ROOT, Ended, Shop, environment, open_shop, stuck_ffmpeg
+from tests.acceptance.conftest import BHIV, ROOT, Ended, Shop, environment, open_shop, stuck_ffmpeg
 from tests.servers.starting import wait_until
 
 CODE = ("src/bhiv", "blocks", "tasks", "flows", "deployments")
@@ -194,7 +194,7 @@ def test_a_terminal_is_a_terminal(shop: Shop, nest: psutil.Process) -> None:
     ours, its = pty.openpty()
     before = spent(nest)
     command = subprocess.Popen(
-        [shutil.which("bhiv", path=os.environ["PATH"]) or "bhiv", "render", "s.txt", *SMALL],
+        [BHIV, "render", "s.txt", *SMALL],
         cwd=shop.folder, env={**shop.environment, "TERM": "xterm"}, stdin=its, stdout=its, stderr=its,
     )  # fmt: skip
     os.close(its)
@@ -239,6 +239,15 @@ def test_a_suspended_command_suspends_its_run(shop: Shop, nest: psutil.Process, 
     assert command.returncode == 130
 
 
+@pytest.fixture
+def hangups() -> Iterator[None]:
+    """Have what is started end by SIGHUP, as from a terminal; under nohup it would not."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangups")
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGHUP])
 def test_a_command_that_dies_takes_its_run_along(
     shop: Shop, nest: psutil.Process, tmp_path: Path, kind: signal.Signals
