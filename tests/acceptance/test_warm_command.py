@@ -267,7 +267,7 @@ def test_a_command_that_dies_takes_its_run_along(
 
 
 def test_a_run_that_is_killed_kills_its_command(shop: Shop, nest: psutil.Process, tmp_path: Path) -> None:
-    command, [run, encoder] = stuck(shop, nest, tmp_path)
+    command, [run, encoder, *_] = stuck(shop, nest, tmp_path)
 
     run.kill()
     command.communicate(timeout=60)
@@ -279,7 +279,7 @@ def test_a_run_that_is_killed_kills_its_command(shop: Shop, nest: psutil.Process
 def test_without_its_process_a_command_fails_and_the_next_is_cold(
     shop: Shop, nest: psutil.Process, tmp_path: Path
 ) -> None:
-    command, [run, encoder] = stuck(shop, nest, tmp_path)
+    command, [run, encoder, *_] = stuck(shop, nest, tmp_path)
 
     nest.kill()
     _, err = command.communicate(timeout=60)
