@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from bhiv.progress import Event
+from bhiv.progress import Count, Event
 from bhiv.record import Summary
 
 #: What each step is called in a sentence.
@@ -45,7 +45,7 @@ def progress_shown() -> Iterator[Callable[[Event], None]]:
         def show(event: Event) -> None:
             if event.page:
                 console.print(f"watch it at {event.page}", soft_wrap=True)
-            bar.update(task, completed=event.percent, description=_describe(event))
+            bar.update(task, completed=event.percent, description=_describe(event.now))
 
         yield show
 
@@ -64,15 +64,16 @@ def _line_for_each_step(console: Console) -> Callable[[Event], None]:
     def show(event: Event) -> None:
         if event.page:
             console.print(f"watch it at {event.page}", soft_wrap=True)
-        elif event.done == event.total:
-            console.print(f"{event.percent:3.0f} %  {event.step} {event.done}/{event.total}", soft_wrap=True)
+        elif event.ended.done == event.ended.total:
+            step, done, total = event.ended
+            console.print(f"{event.percent:3.0f} %  {step} {done}/{total}", soft_wrap=True)
 
     return show
 
 
-def _describe(event: Event) -> str:
-    of = f", scene {min(event.done + 1, event.total)} of {event.total}" if event.step in _PER_SCENE else ""
-    return f"{_DOING[event.step]}{of}"
+def _describe(now: Count) -> str:
+    of = f", scene {min(now.done + 1, now.total)} of {now.total}" if now.step in _PER_SCENE else ""
+    return f"{_DOING[now.step]}{of}"
 
 
 def _clock(seconds: float) -> str:

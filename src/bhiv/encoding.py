@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from threading import BoundedSemaphore
 
 from bhiv import ffmpeg
 from bhiv.cache import Made, recall
@@ -34,8 +32,7 @@ def make_clip(
     specs = clip_specs(staging, drawn, captioned, frame, encoder_name)
 
     def make(spec: ClipSpec) -> Made[Chunk]:
-        with _slots(workplace.encoders):
-            return _make_chunk(workplace, run, spec, drawn, encoder_name)
+        return _make_chunk(workplace, run, spec, drawn, encoder_name)
 
     # The longest first: what begins last should end soon.
     order = sorted(specs, key=lambda spec: -spec.frames)
@@ -46,12 +43,6 @@ def make_clip(
     return Made(Clip(chunks=chunks), seconds, cached)
 
 
-@lru_cache(maxsize=8)
-def _slots(encoders: int) -> BoundedSemaphore:
-    """Return what all that encode in this process share."""
-    return BoundedSemaphore(encoders)
-
-
 def _make_chunk(
     workplace: Workplace, run: str, spec: ClipSpec, drawn: Sequence[Drawn], encoder_name: str
 ) -> Made[Chunk]:
@@ -59,7 +50,7 @@ def _make_chunk(
 
     def make() -> Chunk:
         seen = [workplace.bucket.fetch(one.layers or one.image) for one in drawn[: 2 if spec.entry else 1]]
-        with workplace.folder(run, "clip") as folder:
+        with workplace.encoder(), workplace.folder(run, "clip") as folder:
             try:
                 file = clip.encode(spec, seen, folder, workplace.stall_seconds, encoder=encoder.named(encoder_name))
             except ToolFailed as error:
@@ -82,7 +73,7 @@ def clip_specs(
     own = captioned[0]
     entry = _entry(staging, drawn, captioned, frame)
     specs, first = list[ClipSpec](), 0
-    for frames in clip.chunk_lengths(own.frames, frame.fps):
+    for frames in clip.chunk_lengths(own.frames, frame.fps, entry.frames if entry else Frames(0)):
         specs.append(
             ClipSpec(
                 first=Frames(first),

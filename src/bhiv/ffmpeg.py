@@ -1,5 +1,6 @@
 """Where ffmpeg is, what it says of a file, and how loud it finds it."""
 
+import hashlib
 import re
 import shutil
 from array import array
@@ -25,7 +26,7 @@ _CHAPTER = re.compile(r"^\s*Chapter #0:\d+: start (\d+\.\d+)", re.MULTILINE)
 _ORDER = ("Video", "Audio", "Subtitle")
 _KINDS = ("-map", "0:v?", "-map", "0:a?", "-map", "0:s?")
 _KEY_FLAG = 1
-_FLAGS = re.compile(rb", F=(\w+)")
+_FLAGS = re.compile(rb" F=(\w+)")
 _INTEGRATED = re.compile(r"\bI:\s+(-?\d+\.\d+|-inf) LUFS")
 _TRUE_PEAK = re.compile(r"\bPeak:\s+(-?\d+\.\d+|-inf) dBFS")
 
@@ -67,11 +68,18 @@ class Stream:
     sizes: "array[int]" = field(default_factory=partial(array, "i"))
     #: Whether decoding can begin with it.
     key: bytearray = field(default_factory=bytearray)
+    #: Adler-32 of its bytes.
+    sums: "array[int]" = field(default_factory=partial(array, "I"))
 
     @property
     def packets(self) -> int:
         """How many there are."""
         return len(self.shown)
+
+    @property
+    def digest(self) -> str:
+        """What tells the packets from others, whatever file they lie in: a hash of their sizes and sums."""
+        return hashlib.sha256(self.sizes.tobytes() + self.sums.tobytes()).hexdigest()
 
     @property
     def start(self) -> int | None:
@@ -133,14 +141,15 @@ class _Listed:
                 number, base = line.removeprefix(b"#tb ").split(b": ")
                 self.streams[int(number)].time_base = Fraction(base.decode())
             elif not line.startswith(b"#"):
-                number, decoded, shown, duration, size, more = line.split(b",", 5)
+                number, decoded, shown, duration, size, sum_, *more = line.split(b",", 6)
                 stream = self.streams[int(number)]
                 stream.decoded.append(int(decoded))
                 stream.shown.append(int(shown))
                 stream.durations.append(int(duration))
                 stream.sizes.append(int(size))
+                stream.sums.append(int(sum_, base=0))
                 # The flags stand there when they are others than those of a plain key packet.
-                flags = _FLAGS.search(more)
+                flags = _FLAGS.match(more[0]) if more else None
                 stream.key.append(flags is None or int(flags[1], base=0) & _KEY_FLAG)
 
 

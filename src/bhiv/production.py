@@ -1,8 +1,10 @@
 """The steps of a video, each of which finds again what it made before from the same inputs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from importlib.metadata import version
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -10,8 +12,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from bhiv import captions, fonts, pictures, timeline
-from bhiv.bucket import Artifact
-from bhiv.cache import Made, Step, find, recall
+from bhiv.bucket import Artifact, Bucket
+from bhiv.cache import Made, Step, find, keep, recall
 from bhiv.captions import Cue
 from bhiv.errors import FootageRefused, PictureError
 from bhiv.photos import Collection, Credit, Wish, procure
@@ -42,6 +44,8 @@ from bhiv.video import (
     filming,
     footage,
     gate,
+    gate_pictures,
+    gate_sound,
     join,
     layers,
     overlay,
@@ -120,6 +124,8 @@ LAYERS = Step("layers", layers.VERSION, "images", Layered)
 NARRATION = Step("narration", 1, "audio", Narrated)
 CAPTIONS = Step("captions", 2, "clips", Captioned)
 GATE = Step("gate", 2, "videos", gate.Verdict)
+
+_ASKED_AT_ONCE = 8
 
 #: How long a scene with nothing to say lasts whose clip can't be shown.
 _WITHOUT_CLIP_SECONDS = 5.0
@@ -201,20 +207,34 @@ def make_narration(
     Raises:
         SpeechError: nobody could say a sentence.
     """
-    lexicon = read_lexicon(settings.lexicon_file)
     if voices[0].engine != EMBEDDED:
         from bhiv.speech.chain import open_chain  # most videos need only the embedded voice
 
+        lexicon = read_lexicon(settings.lexicon_file)
         return make_narration_by(
             workplace, run, scene, open_chain(workplace.bucket, voices, language, settings, _ESPEAK), lexicon
         )
-    parts = read_narration(scene.narration, language, lexicon=lexicon)
-    key = NARRATION.key(scene.narration, _said(parts), language, voices[0], _ESPEAK)
+    parts, key = _embedded_narration(scene, language, voices[0], settings)
 
     def make() -> Narrated:
         return _spoken(workplace, run, key, parts, embedded(voices[0], parts))
 
     return recall(workplace.bucket, NARRATION, key, make)
+
+
+def is_narrated(workplace: Workplace, scene: Scene, language: str, voices: Sequence[Voice], settings: Settings) -> bool:
+    """Whether a scene's narration is there already; True for voices that are not embedded: asking would take long."""
+    if voices[0].engine != EMBEDDED or not scene.narration:
+        return True
+    _, key = _embedded_narration(scene, language, voices[0], settings)
+    return find(workplace.bucket, NARRATION, key) is not None
+
+
+def _embedded_narration(
+    scene: Scene, language: str, voice: Voice, settings: Settings
+) -> tuple[Sequence[Sentence | Fraction], str]:
+    parts = read_narration(scene.narration, language, lexicon=read_lexicon(settings.lexicon_file))
+    return parts, NARRATION.key(scene.narration, _said(parts), language, voice, _ESPEAK)
 
 
 def make_narration_by(
@@ -327,8 +347,26 @@ def make_video(workplace: Workplace, run: str, programme: join.Programme) -> Mad
 
 def check_video(workplace: Workplace, video: join.Video, expected: gate.Expected) -> Made[gate.Verdict]:
     """Measure the finished video; raises GateRejected when it is not what was asked for."""
-    key = GATE.key(video.video.sha256, expected)
-    return recall(workplace.bucket, GATE, key, lambda: gate.check(workplace.bucket.fetch(video.video), expected))
+    bucket, key = workplace.bucket, GATE.key(video.video.sha256, expected)
+    with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+        memory = _memory(bucket, pool)
+        return recall(bucket, GATE, key, lambda: gate.check(bucket.fetch(video.video), expected, memory))
+
+
+def _memory(bucket: Bucket, pool: ThreadPoolExecutor) -> gate.Memory:
+    """Return what gates before found, as records in the bucket; one far away is asked for several at once."""
+
+    def heard(packets: str) -> gate_sound.Heard | None:
+        return find(bucket, gate_sound.STEP, gate_sound.key(packets))
+
+    def seen(names: Sequence[str]) -> list[bool]:
+        return [found is not None for found in pool.map(partial(find, bucket, gate_pictures.STEP), names)]
+
+    def keep_all(seen: Mapping[str, gate_pictures.Seen]) -> None:
+        for _ in pool.map(lambda name: keep(bucket, name, seen[name]), seen):
+            pass
+
+    return gate.Memory(heard, seen, keep_all)
 
 
 def programme_of(

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bhiv import music, timeline
+from bhiv import ffmpeg, music, timeline
 from bhiv.bucket import Artifact
-from bhiv.cache import Made, recall
+from bhiv.cache import Made, keep, recall
 from bhiv.errors import MusicError
 from bhiv.plan import Frames, Music, Samples
 from bhiv.production import Captioned, Drawn, Frame, Narrated
-from bhiv.video import bed, own_sound, sound
+from bhiv.video import bed, gate_sound, own_sound, sound
 from bhiv.workplace import Workplace
 
 
@@ -44,7 +44,8 @@ def make_sound(
     bucket, key = workplace.bucket, sound.STEP.key(soundtrack)
 
     def make() -> sound.Mastered:
-        with workplace.folder(run, "sound") as folder:
+        # One core's work: beside as many clips as there are cores, it and they would last longer.
+        with workplace.encoder(), workplace.folder(run, "sound") as folder:
             file = sound.master(
                 soundtrack,
                 [bucket.fetch(made.sound) for made in narrated],
@@ -52,6 +53,9 @@ def make_sound(
                 music=music.decode(bucket.fetch(tune), folder / "music.wav", soundtrack.length) if tune else None,
                 ambience=[bucket.fetch(one.sound) for one in ambience],
             )
+            # Here and not at the gate, which has nothing else to do by then: it finds the same packets in the video.
+            [track] = ffmpeg.inspect(file).all
+            keep(bucket, gate_sound.key(track.digest), gate_sound.listen(file))
             return sound.Mastered(sound=bucket.put_file(f"{key}.m4a", file, "audio/mp4"))
 
     return replace(recall(bucket, sound.STEP, key, make), notes=notes)

@@ -57,13 +57,7 @@ class ServerFolder:
 
     def take(self) -> IO[bytes] | None:
         """Take the ownership, None when somebody has it; it ends when the last process with the file open ends."""
-        lock = (self.path / "server.lock").open("ab")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            return None
-        return lock
+        return take_place(self.path / "server.lock")
 
     def owner(self) -> Owner | None:
         """Who says to be the server; None while there is none, or one that just starts or ends."""
@@ -100,10 +94,7 @@ class ServerFolder:
 
     def is_held_by(self, lock_fd: int) -> bool:
         """Whether an open lock is still the folder's; not so after somebody removed the home."""
-        try:
-            return os.path.samestat(os.fstat(lock_fd), (self.path / "server.lock").stat())
-        except FileNotFoundError:
-            return False
+        return is_place(self.path / "server.lock", lock_fd)
 
     def listen(self, port: int) -> socket.socket:
         """Listen on a port of this machine; 0 takes the one the home had last, so that the pages keep their address.
@@ -140,6 +131,25 @@ class ServerFolder:
             lines = []
         said = [line.strip() for line in lines if line.strip()] or ["it said nothing"]
         return next((line for line in reversed(said) if _ERROR_LINE.match(line)), said[-1])
+
+
+def take_place(lock_file: Path) -> IO[bytes] | None:
+    """Take what one process of a home may be, None when somebody is it; free again when its last holder ends."""
+    lock = lock_file.open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
+
+
+def is_place(lock_file: Path, lock_fd: int) -> bool:
+    """Whether an open lock is still the file of that name; not so after somebody removed the home."""
+    try:
+        return os.path.samestat(os.fstat(lock_fd), lock_file.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _listening(port: int) -> socket.socket:

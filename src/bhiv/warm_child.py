@@ -83,12 +83,8 @@ class Door:
 
     def _is_over(self) -> bool:
         """Whether nobody has used it for its time, or its home has been removed."""
-        try:
-            is_home = os.path.samestat(os.fstat(self._lock), (self._folder.path / "warm.lock").stat())
-        except FileNotFoundError:
-            is_home = False
         is_idle = self._nest.is_empty and time.monotonic() - self._used_at >= self._idle_seconds
-        return is_idle or not is_home
+        return is_idle or not self._folder.is_held_by(self._lock)
 
     def _close(self) -> None:
         """Take no more commands, and leave the place to another process."""

@@ -7,7 +7,6 @@ last the exit code of the process that makes it, and the other way the signals t
 it has the id, the command can still be made where it is. Linux only.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -29,6 +28,7 @@ import click
 
 from bhiv.errors import RunFailed
 from bhiv.prefect_environment import importing_environment
+from bhiv.server_folder import is_place, take_place
 from bhiv.settings import Settings, inherited_environment
 
 READY = b"+"
@@ -80,13 +80,11 @@ class WarmFolder:
 
     def take(self) -> IO[bytes] | None:
         """Take the place, None when somebody has it; it is free again when it is unlocked, or its last holder ends."""
-        lock = (self.path / "warm.lock").open("ab+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            return None
-        return lock
+        return take_place(self.path / "warm.lock")
+
+    def is_held_by(self, lock_fd: int) -> bool:
+        """Whether an open lock is still the folder's; not so after somebody removed the home."""
+        return is_place(self.path / "warm.lock", lock_fd)
 
     def pid(self) -> int | None:
         """Return the id of the process that has the place, None when it has not said so yet."""

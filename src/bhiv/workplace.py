@@ -12,7 +12,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import IO
 
 from bhiv import fonts
@@ -36,6 +38,12 @@ class Workplace:
     encoders: int
 
     @contextmanager
+    def encoder(self) -> Iterator[None]:
+        """Be one of the encoders of this process for the time of the block, as soon as there are fewer than allowed."""
+        with _room(self.encoders):
+            yield
+
+    @contextmanager
     def folder(self, run: str, step: str) -> Iterator[Path]:
         """Yield a new empty folder for one step of the run; it is removed on leaving."""
         with tempfile.TemporaryDirectory(prefix=f"{step}-", dir=self.runs / run, ignore_cleanup_errors=True) as name:
@@ -51,6 +59,11 @@ def open_workplace(settings: Settings) -> Workplace:
         stall_seconds=settings.stall_seconds,
         encoders=settings.encoders,
     )
+
+
+@lru_cache(maxsize=8)
+def _room(encoders: int) -> BoundedSemaphore:
+    return BoundedSemaphore(encoders)
 
 
 @contextmanager

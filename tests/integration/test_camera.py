@@ -151,10 +151,33 @@ def test_auto_alternates_and_an_edit_elsewhere_changes_nothing() -> None:
     assert camera.choose("pan_up", 3) == "pan_up"
 
 
-def test_opencv_keeps_an_exact_scale() -> None:
-    """The camera relies on it: a scale that is given is not rounded to the size."""
-    ramp = np.tile(np.arange(200, dtype=np.float32), (4, 1))
+def test_what_is_resized_shows_what_the_path_asks_for() -> None:
+    draw, misses = np.random.default_rng(1), []
+    for _ in range(2_000):
+        scale, side = draw.uniform(camera.CLOSE, camera.MARGIN), int(draw.choice([72, 540, 1080, 1920]))
+        room = int(side * camera.MARGIN) + 1 + 2 * camera.BORDER
+        origin = draw.uniform(camera.BORDER, room - camera.BORDER - side * scale)
 
-    seen = cv2.resize(ramp, None, fx=1 / 1.0437, fy=1 / 1.0437, interpolation=cv2.INTER_LINEAR)
+        span = camera.aim(origin, side, room, scale)
 
-    assert abs(float(seen[0, 150]) - (150.5 * 1.0437 - 0.5)) < 0.01
+        assert span.start >= 0
+        assert span.start + span.read <= room
+        assert span.skip + side <= span.made <= side + 64
+        step = span.read / span.made
+        first = span.start + span.skip * step - origin
+        misses += [first, first + side * (step - scale)]
+    assert np.abs(misses).max() < 0.15
+    assert np.sqrt(np.mean(np.square(misses))) < 0.025
+
+
+def test_a_resize_to_a_size_has_the_middles_of_pixels_where_they_should_be() -> None:
+    """The camera relies on it, with Intel's code and without."""
+    ramp = np.tile(np.arange(240, dtype=np.uint8), (8, 1))
+    wanted = (np.arange(200) + 0.5) * 1.2 - 0.5
+
+    seen = []
+    for quick in (True, False):  # the last stays, of this thread
+        cv2.ipp.setUseIPP_NotExact(quick)
+        seen.append(cv2.resize(ramp, (200, 8), interpolation=cv2.INTER_LINEAR)[0])
+
+    assert np.abs(np.array(seen) - wanted)[:, 1:-1].max() <= 1

@@ -51,18 +51,20 @@ def raw(spec: ClipSpec, pictures: list[Path], folder: Path) -> NDArray[np.uint8]
 
 
 @pytest.mark.parametrize(
-    ("frames", "lengths"),
+    ("frames", "entry", "lengths"),
     [
-        (1, [1]),
-        (2 * GROUP - 1, [2 * GROUP - 1]),
-        (2 * GROUP, [GROUP, GROUP]),
-        (4 * GROUP + 3, [GROUP, 3 * GROUP + 3]),
-        (6 * GROUP, [GROUP, 2 * GROUP, 3 * GROUP]),
-        (31 * GROUP + 7, [GROUP, *[3 * GROUP] * 9, 3 * GROUP + 7]),
+        (1, 0, [1]),
+        (2 * GROUP + 9, 10, [2 * GROUP + 9]),
+        (2 * GROUP + 10, 10, [10, 2 * GROUP]),
+        (4 * GROUP + 3, 0, [4 * GROUP + 3]),
+        (4 * GROUP + 3, 10, [10, 4 * GROUP - 7]),
+        (5 * GROUP + 10, 10, [10, 2 * GROUP, 3 * GROUP]),
+        (30 * GROUP + 17, 10, [10, *[3 * GROUP] * 9, 3 * GROUP + 7]),
+        (6 * GROUP, 0, [3 * GROUP, 3 * GROUP]),
     ],
 )
-def test_chunks_begin_where_a_group_does(frames: int, lengths: list[int]) -> None:
-    assert [*chunk_lengths(Frames(frames), FPS)] == lengths
+def test_chunks_begin_where_a_group_does(frames: int, entry: int, lengths: list[int]) -> None:
+    assert [*chunk_lengths(Frames(frames), FPS, Frames(entry))] == lengths
 
 
 @pytest.mark.parametrize("move", ["zoom_in", "pan_right", "still"])
@@ -83,10 +85,10 @@ def test_footage_goes_on_where_the_chunk_before_ended(place: Workplace, tmp_path
     artifact = place.bucket.put_file("clips/own.mp4", file, "video/mp4")
     shown: FootageSpec = footage.specify(Footage(object=artifact.key), artifact.sha256, probe(file, "it"), "it")
     scene = Drawn(image=artifact, footage=shown)
-    specs = clip_specs(Staging(movement=Movement(move="still")), [scene], [captioned(4 * GROUP)], FRAME)
+    specs = clip_specs(Staging(movement=Movement(move="still")), [scene], [captioned(5 * GROUP)], FRAME)
 
     chunks = [raw(spec, [file], tmp_path / f"chunk-{number}") for number, spec in enumerate(specs)]
-    whole = raw(specs[0].model_copy(update={"frames": Frames(4 * GROUP)}), [file], tmp_path / "whole")
+    whole = raw(specs[0].model_copy(update={"frames": Frames(5 * GROUP)}), [file], tmp_path / "whole")
 
     assert len(chunks) == 2
     assert np.array_equal(np.concatenate(chunks), whole)
@@ -110,7 +112,8 @@ def test_each_chunk_can_be_decoded_by_itself_and_is_of_its_length(place: Workpla
     scenes = [drawn(place, tmp_path, shade) for shade in (60, 120)]
     made = make_clip(place, RUN, staged("pan_right"), scenes, [captioned(7 * GROUP + 5), captioned(30)], FRAME).result
 
-    assert [chunk.frames for chunk in made.chunks] == [GROUP, 3 * GROUP, 3 * GROUP + 5]
+    entry = round(FPS / 2)
+    assert [chunk.frames for chunk in made.chunks] == [entry, 3 * GROUP, 4 * GROUP + 5 - entry]
     for chunk in made.chunks:
         seen = ffmpeg.command("-i", str(place.bucket.fetch(chunk.video)), "-f", "framemd5", "-")
         told = process.run(seen, timeout_seconds=60).stdout.decode()

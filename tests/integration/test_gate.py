@@ -3,7 +3,7 @@
 import itertools
 import re
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from bhiv.errors import GateRejected
 from bhiv.plan import Camera, Frames, Samples
 from bhiv.settings import Settings
 from bhiv.video import gate_pictures, gate_sound, mp4_boxes
-from bhiv.video.gate import Expected, Shown, check, stretches
+from bhiv.video.gate import Expected, Memory, Shown, check, stretches
+from bhiv.video.gate_pictures import Key, Seen
 from bhiv.workplace import open_workplace
 from tests.integration import media
 
@@ -315,17 +316,56 @@ def repeated(made: Made, times: int, kind: str) -> Path:
     return target
 
 
-def look(video: Path, starts: Sequence[int] | None = None) -> list[int]:
-    """Look at a video's scenes, which begin at these frames, or with every key picture; return the key pictures."""
+def look(video: Path, starts: Sequence[int] | None = None, known: Collection[str] = ()) -> tuple[int, dict[str, Seen]]:
+    """Look at a video's scenes, which begin at these frames, or with every key picture.
+
+    Returns how many key pictures it has, and what was seen of scenes that are not `known`.
+    """
     [picture] = ffmpeg.inspect(video).of_kind("Video")
-    keys = [at // 512 for at, key in zip(picture.shown, picture.key, strict=True) if key]
-    scenes = [Shown(start=Frames(start), moves=starts is not None) for start in (starts or keys)]
-    gate_pictures.look(video, media.WIDTH, media.HEIGHT, keys, scenes, (media.FPS, 512))
-    return keys
+    rows = zip(picture.key, picture.shown, picture.sizes, picture.sums, strict=True)
+    keys = [Key(at // 512, size, sum_) for key, at, size, sum_ in rows if key]
+    frames = [key.frame for key in keys]
+    scenes = [Shown(start=Frames(start), moves=starts is not None) for start in (starts or frames)]
+    size, rates = (media.WIDTH, media.HEIGHT), (media.FPS, 512)
+    return len(keys), gate_pictures.look(video, size, keys, scenes, rates, lambda names: [n in known for n in names])
+
+
+def test_sound_that_was_heard_before_is_found_by_its_packets_alone(made: Made) -> None:
+    sound = made.remade("-map", "0:a", "-c", "copy", source=repeated(made, 1, "a"))
+    [track] = ffmpeg.inspect(sound).all
+    too_loud = gate_sound.listen(sound).model_copy(update={"loudness_lufs": -3.0})
+    known = {track.digest: too_loud}
+
+    with pytest.raises(GateRejected, match=r"-3\.0 LUFS instead"):
+        check(made.video, made.expected, Memory(known.get))
+    with pytest.raises(GateRejected, match=r"LUFS instead") as refused:
+        check(made.sound("volume=-9dB"), made.expected, Memory(known.get))
+    assert "-3.0" not in str(refused.value)
+
+
+def test_a_scene_that_was_found_right_is_found_by_its_packets_and_not_decoded_again(made: Made) -> None:
+    kept: dict[str, Seen] = {}
+    check(made.video, made.expected, Memory(keep=kept.update))
+    again, twice, still = (dict[str, Seen]() for _ in range(3))
+    known = Memory(seen=lambda names: [name in kept for name in names], keep=again.update)
+    black = made.pictures("drawbox=c=black:t=fill:enable='gte(n,75)'")
+
+    check(made.video, made.expected, known)
+    assert (len(kept), again) == (2, {})
+    assert look(repeated(made, 2, "v"), [0, 75, 150, 225], kept)[1] == {}
+    with pytest.raises(GateRejected, match="black from"):
+        check(black, made.expected, known)
+    assert again == {}
+
+    scenes = tuple(scene.model_copy(update={"moves": not scene.moves}) for scene in made.expected.scenes)
+    for expected, seen in ((made.expected, twice), (made.expected.model_copy(update={"scenes": scenes}), still)):
+        check(made.video, expected, Memory(keep=seen.update))
+    assert twice == kept
+    assert not still.keys() & kept.keys()
 
 
 def test_more_pictures_are_looked_at_than_one_sum_of_ffmpeg_can_name(made: Made) -> None:
-    assert len(look(repeated(made, 40, "v"))) > 99
+    assert look(repeated(made, 40, "v"))[0] > 99
 
 
 def test_what_is_wrong_is_found_whichever_ffmpeg_decodes_it(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

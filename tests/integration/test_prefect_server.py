@@ -206,9 +206,16 @@ def test_a_flow_is_recorded_to_its_last_task_and_log_line(
     run = subprocess.run([sys.executable, "-c", FLOW], env=inside, capture_output=True, text=True, timeout=60)
 
     assert (run.stdout, run.stderr) == ("380\n", "")
-    wait_until(lambda: len(recorded(server, "task_runs")) == 20, "all task runs")
-    assert {run["state_type"] for run in recorded(server, "task_runs")} == {"COMPLETED"}
+    ends = ["COMPLETED"] * 20
+    wait_until(lambda: [run["state_type"] for run in recorded(server, "task_runs")] == ends, "all task runs")
     assert "heard by the server" in {log["message"] for log in recorded(server, "logs")}
+
+
+def test_task_runs_are_recorded_many_at_once(server: Server) -> None:
+    _, answer = ask(f"{server.api_url}/admin/settings")
+
+    recorder = json.loads(answer)["server"]["services"]["task_run_recorder"]
+    assert (recorder["batch_size"], recorder["flush_interval"]) == (100, 1)
 
 
 def test_the_users_home_stays_empty(users_home: Path, server: Server) -> None:

@@ -40,6 +40,9 @@ from bhiv.webhook_secrets import callback_secrets, ingest_secrets
 
 _SUMMARY = "Turns scripts into narrated, illustrated, captioned videos."
 _PARTING_SECONDS = 5
+#: Longer than clients and load balancers keep a connection that nobody uses (5 and 60 s): who closes it last can't be
+#: asking over it at that moment.
+_IDLE_SECONDS = 75
 _PARENT_SECONDS = 1.0
 
 
@@ -101,7 +104,8 @@ def serve(settings: Settings, say: Callable[[str], None], parent: int | None = N
     with listening(settings) as listener:
         config = uvicorn.Config(
             make_app(settings), log_level="warning", access_log=False, lifespan="on", server_header=False,
-            timeout_graceful_shutdown=_PARTING_SECONDS, ws="none", http=Protocol, log_config=None,
+            timeout_graceful_shutdown=_PARTING_SECONDS, timeout_keep_alive=_IDLE_SECONDS, ws="none", http=Protocol,
+            log_config=None,
         )  # fmt: skip
         if parent is not None:
             threading.Thread(target=_end_with, args=(parent,), name="parent", daemon=True).start()

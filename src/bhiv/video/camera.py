@@ -1,9 +1,10 @@
 """The camera: a still becomes moving frames by sub-pixel steps on planar YUV.
 
 Zoom and pan map each axis on its own, so one `cv2.resize` per plane does both at a quarter of an affine warp's cost. It
-takes its window from whole pixels, but keeps an exact scale when the scale, not the size, is given. The missing part of
-a pixel is found in the output: at a scale s, starting d pixels further left moves the phase by d·s, and some small d
-brings it within a few hundredths of a pixel of the ideal path.
+takes whole pixels and makes whole pixels, and takes a third longer when a scale is given that is not the ratio of both.
+What is missing is found in the output: at a scale s, starting d pixels further left moves the phase by d·s, and some
+small d brings it within a few hundredths of a pixel of the ideal path; some pixels more at the other end make a size
+that is, as exactly, a whole number of the picture's pixels.
 
 A pan keeps its scale, so all that it shows is resized once, at twelve positions within a pixel; each of its frames is
 then a copy out of the one that fits best, at a twentieth of the cost.
@@ -11,7 +12,8 @@ then a copy out of the one that fits best, at a twentieth of the cost.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from threading import local
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -25,7 +27,7 @@ MARGIN = 1.15
 #: The closest view. Above 1, because the sub-pixel search needs a scale that is not a whole number.
 CLOSE = 1.04
 _PANNING = 1.06
-#: How many output pixels the search may skip, and the error in picture pixels that ends it.
+#: How many output pixels each search may add, and the error in picture pixels that ends it.
 _REACH = 32
 _GOOD_ENOUGH = 0.02
 #: Repeated edge pixels around a plane: room for the search where a view touches the picture's edge.
@@ -48,7 +50,7 @@ class Still(Contract):
 
 
 class Source(Protocol):
-    """What gives the frames of a scene."""
+    """What gives the frames of a scene; that of a still may be asked by several threads."""
 
     def expose(self, number: int, frame: YUV) -> None:
         """Fill `frame` with frame `number` of the scene; those up to `run_on` frames past its end are there too."""
@@ -103,7 +105,7 @@ class _Hold:
     def __init__(self, bordered: Sequence[Plane], view: _View, width: int, height: int) -> None:
         self._seen = YUV.empty(width, height)
         for plane, target in zip(bordered, self._seen.planes, strict=True):
-            _look(plane, view, target, _scratch(width, height))
+            _look(plane, view, target, _Scratch(width, height))
 
     def expose(self, _number: int, frame: YUV) -> None:
         np.copyto(frame.data, self._seen.data)
@@ -116,7 +118,7 @@ class _Zoom:
         self, bordered: Sequence[Plane], start: _View, end: _View, steps: int, width: int, height: int
     ) -> None:
         self._bordered, self._start, self._end, self._steps = bordered, start, end, steps
-        self._scratch = _scratch(width, height)
+        self._scratch = _Scratch(width, height)
 
     def expose(self, number: int, frame: YUV) -> None:
         view = _between(self._start, self._end, eased(number, self._steps))
@@ -187,11 +189,14 @@ def _between(start: _View, end: _View, along: float) -> _View:
     return _View(*(a + (b - a) * along for a, b in ((start.scale, end.scale), (start.x, end.x), (start.y, end.y))))
 
 
-def _scratch(width: int, height: int) -> Plane:
-    return np.empty((height + 2 * _REACH, width + 2 * _REACH), np.uint8)
+class _Scratch(local):
+    """Room for a plane that is larger than one of a frame, for each thread: new memory costs as much as the work."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.plane = np.empty((height + 2 * _REACH, width + 2 * _REACH), np.uint8)
 
 
-def _look(plane: Plane, view: _View, target: Plane, scratch: Plane) -> None:
+def _look(plane: Plane, view: _View, target: Plane, scratch: _Scratch) -> None:
     """Fill `target` with what `view` shows of a bordered plane."""
     left, top = _corner(plane, view, target.shape)
     _resample(plane, left, top, view.scale, target, scratch)
@@ -220,7 +225,7 @@ def at_phases(
     plane: Plane, corner: tuple[float, float], scale: float, shape: tuple[int, int], *, along_x: bool
 ) -> list[Plane]:
     """Return what `shape` pixels show of a bordered plane from a corner on, a part of a pixel later each."""
-    scratch = _scratch(shape[1], shape[0])
+    scratch = _Scratch(shape[1], shape[0])
     strips = []
     for phase in range(PHASES):
         on = phase / PHASES * scale
@@ -231,27 +236,45 @@ def at_phases(
     return strips
 
 
-def _resample(plane: Plane, left: float, top: float, scale: float, target: Plane, scratch: Plane) -> None:
+def _resample(plane: Plane, left: float, top: float, scale: float, target: Plane, scratch: _Scratch) -> None:
     """Fill `target` with what lies right of and below a place in a bordered plane, at `scale` pixels to one."""
     height, width = target.shape
-    left, skip_x = _aim(left, scale)
-    top, skip_y = _aim(top, scale)
-    window = plane[top : top + _window(height + skip_y, scale), left : left + _window(width + skip_x, scale)]
-    shape = tuple(round(side / scale) for side in window.shape)
-    seen = scratch[: shape[0], : shape[1]]
-    seen = cv2.resize(window, None, dst=seen, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
-    np.copyto(target, seen[skip_y : skip_y + height, skip_x : skip_x + width])
+    across, down = (aim(*which, scale) for which in ((left, width, plane.shape[1]), (top, height, plane.shape[0])))
+    window = plane[down.start : down.start + down.read, across.start : across.start + across.read]
+    seen = scratch.plane[: down.made, : across.made]
+    cv2.resize(window, (across.made, down.made), dst=seen, interpolation=cv2.INTER_LINEAR)
+    np.copyto(target, seen[down.skip : down.skip + height, across.skip : across.skip + width])
 
 
-def _window(side: int, scale: float) -> int:
-    return int(np.ceil(side * scale))
+class Span(NamedTuple):
+    """What is resized along an axis: `read` pixels from `start` on make `made`, of which the first `skip` are spare."""
+
+    start: int
+    read: int
+    skip: int
+    made: int
 
 
-def _aim(origin: float, scale: float) -> tuple[int, int]:
-    """Return the whole pixel to start from and the output pixels to skip, so that what follows starts at `origin`."""
-    skips = np.arange(_REACH)
-    starts = origin - skips * scale
-    errors = np.abs(starts - np.round(starts))
-    good = np.flatnonzero(errors < _GOOD_ENOUGH)
-    skip = int(good[0] if good.size else errors.argmin())
-    return round(starts[skip]), skip
+def aim(origin: float, side: int, room: int, scale: float) -> Span:
+    """Return what to resize so that `side` pixels, `scale` apart, are seen from `origin` on; `room` is what there is.
+
+    Both ends are missed by a few hundredths of a pixel; by a tenth, seldom, at scales near a simple fraction.
+    """
+    skip = _nearest(_REACH, origin, -scale)
+    start, least = round(origin - skip * scale), skip + side
+    more = max(1, min(_REACH, int((room - start) / scale) - least + 1))
+    made = least + _nearest(more, least * scale, scale)
+    return Span(start, min(round(made * scale), room - start), skip, made)
+
+
+def _nearest(count: int, first: float, step: float) -> int:
+    """Return the number of the first of `count` places that is nearly whole, or of that which is most nearly so."""
+    best, least = 0, 1.0
+    for number in range(count):
+        place = first + number * step
+        error = abs(place - round(place))
+        if error < _GOOD_ENOUGH:
+            return number
+        if error < least:
+            best, least = number, error
+    return best

@@ -1,7 +1,8 @@
 """A scene's clip: frames from the camera, captions burned in, one encode, no sound.
 
 It is encoded in chunks that begin where a group of pictures does, so they cost nothing but the encoder's starts. One
-scene then keeps several cores busy, and a change of the scene before it only re-makes the beginning, which shows it.
+scene then keeps several cores busy, and a change of the scene before it only re-makes the transition, which shows it. A
+group that ends with the transition costs no bytes: its last picture is a poor start for what follows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +27,7 @@ from bhiv.video.encoder import SOFTWARE, Encoder, group_frames
 from bhiv.video.footage import FootageSpec
 from bhiv.video.overlay import CaptionLayer, Overlay
 from bhiv.video.transitions import Mixed
-from bhiv.video.yuv import YUV, Plane
+from bhiv.video.yuv import YUV
 
 
 class Entry(Contract):
@@ -74,28 +75,27 @@ class Clip(Contract):
         return Frames(sum(chunk.frames for chunk in self.chunks))
 
 
-STEP = Step("clip", 3, "clips", Chunk)
+STEP = Step("clip", 4, "clips", Chunk)
 
-_loading = Lock()
+_opening = Lock()
 
-#: How many groups of pictures a chunk has, about, behind the first.
+#: How many groups of pictures a chunk has, about, behind a transition.
 _GROUPS = 3
 
 
-def chunk_lengths(frames: Frames, fps: int) -> tuple[Frames, ...]:
-    """Return how many frames each chunk of a scene has: one group for a transition, then about three in each.
+def chunk_lengths(frames: Frames, fps: int, entry: Frames) -> tuple[Frames, ...]:
+    """Return how many frames each chunk of a scene has: its `entry`, unless 0, then about three groups in each.
 
-    What is left over a whole group goes with the last chunk; less than two groups stay together.
+    What is left over a whole group goes with the last chunk; a scene with less than two groups stays together.
     """
-    groups, left = divmod(frames, group_frames(fps))
+    groups, left = divmod(frames - entry, group_frames(fps))
     if groups < 2:
         return (frames,)
-    count = max(1, round((groups - 1) / _GROUPS))
-    cuts = [1 + (groups - 1) * number // count for number in range(count + 1)]
-    lengths = [1, *(after - before for before, after in pairwise(cuts))]
-    return tuple(
-        Frames(length * group_frames(fps) + (left if number == count else 0)) for number, length in enumerate(lengths)
-    )
+    count = max(1, round(groups / _GROUPS))
+    cuts = [groups * number // count for number in range(count + 1)]
+    lengths = [(after - before) * group_frames(fps) for before, after in pairwise(cuts)]
+    lengths[-1] += left
+    return tuple(map(Frames, [entry, *lengths] if entry else lengths))
 
 
 def encode(
@@ -118,6 +118,8 @@ def encode(
     """
     # As many scenes as cores are encoded at once: threads of OpenCV's own would only wait for each other.
     cv2.setNumThreads(1)
+    # Of this thread: Intel's code resizes in two thirds of the time, and rounds half a level otherwise.
+    cv2.ipp.setUseIPP_NotExact(True)
     seen: list[tuple[Still, FootageSpec | None]] = [(spec.still, spec.footage)]
     if spec.entry:
         seen.append((spec.entry.still, spec.entry.footage))
@@ -156,20 +158,19 @@ def _open(
     size = (spec.width, spec.height, spec.fps)
     if shown is not None:
         return stack.enter_context(footage.open_shot(shown, path, still.frames, *size, stall_seconds=stall_seconds))
-    if still.layers_sha256:
-        return parallax.open_pan(layers.load(path), still, *size)
-    return camera.open_shot(_load(path, still.picture_sha256), still, *size)
-
-
-def _load(path: Path, sha256: str) -> tuple[Plane, ...]:
-    """Return a prepared picture; kept for the scene's other chunks, and the next scene, which may begin over it."""
-    with _loading:  # chunks that begin at once would both read it
-        return _prepared(path, sha256)
+    with _opening:  # chunks that begin at once would both do it
+        return _opened(path, still, *size)
 
 
 @lru_cache(maxsize=4)
-def _prepared(path: Path, _sha256: str) -> tuple[Plane, ...]:
+def _opened(path: Path, still: Still, width: int, height: int, fps: int) -> Source:
+    """Return a still's shot; kept for the scene's other chunks, and the next scene, which may begin over it.
+
+    What a pan passes is resized before its first frame, which takes as long as a hundred frames of it.
+    """
+    if still.layers_sha256:
+        return parallax.open_pan(layers.load(path), still, width, height, fps)
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
     if picture is None:
         raise ObjectDamaged(f"{path} can't be read as a picture; delete it and run again")
-    return camera.prepare(picture.astype(np.uint8, copy=False))
+    return camera.open_shot(camera.prepare(picture.astype(np.uint8, copy=False)), still, width, height, fps)

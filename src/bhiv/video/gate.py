@@ -4,7 +4,9 @@ It decodes the sound and a few pictures, and reads the rest as packets: a whole 
 """
 
 import re
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,10 +17,10 @@ from bhiv import ffmpeg
 from bhiv.errors import GateRejected, ToolFailed
 from bhiv.plan import Contract, Frames
 from bhiv.video import gate_pictures, gate_sound, mp4_boxes
-from bhiv.video.gate_pictures import Shown
-from bhiv.video.gate_sound import Stretch, stretches
+from bhiv.video.gate_pictures import Key, Recall, Seen, Shown
+from bhiv.video.gate_sound import Heard, Stretch, stretches
 
-__all__ = ["Expected", "Shown", "Stretch", "Verdict", "check", "stretches"]
+__all__ = ["Expected", "Memory", "Shown", "Stretch", "Verdict", "check", "stretches"]
 
 #: Zero bytes in a row that no picture and no sound has, of which a plain tone has some; what a disk loses is more.
 _HOLE = 512
@@ -55,41 +57,63 @@ class Verdict(Contract):
     true_peak_dbtp: float | None
 
 
-def check(path: Path, expected: Expected) -> Verdict:
-    """Measure a finished video and return the figures.
+@dataclass(frozen=True)
+class Memory:
+    """What was found of other videos, by packets that may be in this one too; by itself nothing."""
+
+    #: What was heard of the packets with a digest; None when nobody has listened to them.
+    heard: Callable[[str], Heard | None] = lambda _: None
+    #: Which scenes were found right.
+    seen: Recall = lambda names: [False] * len(names)
+    #: Takes what was seen of scenes that were not known.
+    keep: Callable[[Mapping[str, Seen]], None] = lambda _: None
+
+
+def check(path: Path, expected: Expected, memory: Memory = Memory()) -> Verdict:
+    """Measure a finished video and return the figures; what `memory` has is not decoded.
 
     Raises:
         GateRejected: it is not as expected; the message names the first thing that is wrong and both figures.
     """
     _check_file(path)
+    streams = _inspected(path)
     with ThreadPoolExecutor(1) as aside:  # beside all that follows: nothing else is left to do, and there are cores
-        listening = aside.submit(gate_sound.listen, path)
-        keys, ticks = _check_streams(path, expected)
+        listening = aside.submit(_listen, path, streams, memory)
+        keys, ticks = _check_streams(streams, expected)
         scenes = expected.scenes or (Shown(start=Frames(0)),)
-        gate_pictures.look(path, expected.width, expected.height, keys, scenes, (expected.fps, ticks))
+        size, rates = (expected.width, expected.height), (expected.fps, ticks)
+        memory.keep(gate_pictures.look(path, size, keys, scenes, rates, memory.seen))
     heard = listening.result()
     seconds = expected.frames / expected.fps
     if not expected.spoken:
         return Verdict(duration_seconds=seconds, loudness_lufs=None, true_peak_dbtp=None)
     gate_sound.check_speech(heard.levels, expected.speech)
-    gate_sound.check_loudness(heard.loudness)
-    loudness = heard.loudness
-    return Verdict(duration_seconds=seconds, loudness_lufs=loudness.integrated, true_peak_dbtp=loudness.true_peak)
+    gate_sound.check_loudness(heard)
+    return Verdict(duration_seconds=seconds, loudness_lufs=heard.loudness_lufs, true_peak_dbtp=heard.true_peak_dbtp)
 
 
-def _check_streams(path: Path, expected: Expected) -> tuple[list[int], int]:
-    """Return the numbers of the key pictures, and how many units of the stream's time a frame lasts."""
+def _inspected(path: Path) -> ffmpeg.Streams:
     try:
-        streams = ffmpeg.inspect(path)
+        return ffmpeg.inspect(path)
     except ToolFailed as error:
         raise GateRejected(f"the video can't be read: {error}") from error
+
+
+def _listen(path: Path, streams: ffmpeg.Streams, memory: Memory) -> Heard:
+    heard = (memory.heard(track.digest) for track in streams.of_kind("Audio")[:1])
+    return next(heard, None) or gate_sound.listen(path)
+
+
+def _check_streams(streams: ffmpeg.Streams, expected: Expected) -> tuple[list[Key], int]:
+    """Return the key pictures, and how many units of the stream's time a frame lasts."""
     length = Fraction(expected.frames, expected.fps)
     ticks = _check_picture(streams, expected, length)
     _check_sound(streams, expected, length)
     _check_captions(streams, expected)
     _check_chapters(streams, expected)
     [picture] = streams.of_kind("Video")
-    return [shown // ticks for shown, key in zip(picture.shown, picture.key, strict=True) if key], ticks
+    rows = zip(picture.key, picture.shown, picture.sizes, picture.sums, strict=True)
+    return [Key(shown // ticks, size, sum_) for is_key, shown, size, sum_ in rows if is_key], ticks
 
 
 def _check_file(path: Path) -> None:

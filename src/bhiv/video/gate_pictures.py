@@ -1,15 +1,22 @@
-"""What the gate sees: some of a finished video's key pictures, small, and whether they are black or stand still."""
+"""What the gate sees: some of a finished video's key pictures, small, and whether they are black or stand still.
 
+A scene whose packets were found right in another video is found right by them, and its pictures are not decoded again.
+"""
+
+import hashlib
 import math
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bhiv import ffmpeg, process
+from bhiv.cache import Step
 from bhiv.errors import GateRejected
 from bhiv.plan import Contract, Frames
 
@@ -38,36 +45,81 @@ class Shown(Contract):
     moves: bool = False
 
 
+class Key(NamedTuple):
+    """A key picture: its frame, and the size and Adler-32 of its packet."""
+
+    frame: int
+    size: int
+    sum: int
+
+
+class Seen(Contract):
+    """So many key pictures of a scene were looked at and found right."""
+
+    pictures: int
+
+
+#: Finds a scene that was found right, in whatever video, by the packets that were decoded of it.
+STEP = Step("seen", 1, "clips", Seen)
+
+#: Returns which of some names are known.
+Recall = Callable[[Sequence[str]], Sequence[bool]]
+
+
 def look(
-    path: Path, width: int, height: int, keys: Sequence[int], scenes: Sequence[Shown], rates: tuple[int, int]
-) -> None:
-    """Decode some key pictures of each scene; `keys` are frame numbers, `rates` frames a second and ticks a frame.
+    path: Path,
+    size: tuple[int, int],
+    keys: Sequence[Key],
+    scenes: Sequence[Shown],
+    rates: tuple[int, int],
+    known: Recall = lambda names: [False] * len(names),
+) -> dict[str, Seen]:
+    """Decode some key pictures of each scene that is not `known`, and return what was seen, by its name.
+
+    `size` is width and height, `rates` are frames a second and ticks a frame.
 
     Raises:
         GateRejected: a scene does not begin with a key picture, one can't be decoded, is black, or stands still.
     """
     fps, ticks = rates
     chosen = _choose(keys, scenes, fps)
-    wanted = [key for some in chosen for key in some]
-    watched = _Watched(zip(scenes, chosen, strict=True), fps)
+    names = [_name(some, scene, size) for some, scene in zip(chosen, scenes, strict=True)]
+    rows = zip(names, scenes, chosen, known(names), strict=True)
+    new = [(name, scene, [key.frame for key in some]) for name, scene, some, is_known in rows if not is_known]
+    wanted = [frame for _, _, frames in new for frame in frames]
+    watched = _Watched(((scene, frames) for _, scene, frames in new), fps)
     for first in range(0, len(wanted), _MOST_AT_ONCE):
-        times = [key * ticks for key in wanted[first : first + _MOST_AT_ONCE]]
-        _decode(path, width, height, times, watched.see)
+        times = [frame * ticks for frame in wanted[first : first + _MOST_AT_ONCE]]
+        _decode(path, *size, times, watched.see)
         if watched.refused:
             raise watched.refused
+    return {name: Seen(pictures=len(frames)) for name, _, frames in new}
 
 
-def _choose(keys: Sequence[int], scenes: Sequence[Shown], fps: int) -> list[list[int]]:
-    """Return the key pictures that are looked at, scene by scene: every third, and the last."""
-    chosen = list[list[int]]()
+def _name(chosen: Sequence[Key], scene: Shown, size: tuple[int, int]) -> str:
+    """Return the name of what is seen of these packets: how they are judged depends on the move too."""
+    digest = hashlib.sha256(array("I", [number for key in chosen for number in key[1:]]).tobytes()).hexdigest()
+    return STEP.key(digest, str(size), str(scene.moves), ffmpeg.VERSION)
+
+
+def _choose(keys: Sequence[Key], scenes: Sequence[Shown], fps: int) -> list[list[Key]]:
+    """Return the key pictures that are looked at, scene by scene: every third, and the last.
+
+    The first shows the scene before, which the transition begins with; it is looked at where there is but one more.
+    """
+    chosen = list[list[Key]]()
     ends = [*(scene.start for scene in scenes[1:]), math.inf]
     for scene, end in zip(scenes, ends, strict=True):
-        inside = keys[bisect_left(keys, scene.start) : bisect_left(keys, end)]
-        if not inside or inside[0] != scene.start:
-            began = f"{inside[0] / fps:.2f} s" if inside else "no time"
+        inside = keys[bisect_left(keys, (scene.start,)) : bisect_left(keys, (end,))]
+        if not inside or inside[0].frame != scene.start:
+            began = f"{inside[0].frame / fps:.2f} s" if inside else "no time"
             raise GateRejected(f"a scene's first key picture is at {began} instead of {scene.start / fps:.2f} s")
-        chosen.append(sorted({*inside[::3], inside[-1]}))
+        own = inside[1:] if len(inside) > 2 else inside
+        chosen.append(sorted({*own[::3], own[-1]}))
     return chosen
+
+
+_NOTHING: tuple[Shown, list[int]] = (Shown(start=Frames(0)), [])
 
 
 class _Watched:
@@ -76,7 +128,7 @@ class _Watched:
     def __init__(self, scenes: Iterable[tuple[Shown, list[int]]], fps: int) -> None:
         self.refused: GateRejected | None = None
         self._scenes, self._fps = iter(scenes), fps
-        self._scene, self._chosen = next(self._scenes)
+        self._scene, self._chosen = next(self._scenes, _NOTHING)
         self._seen = list[Luma]()
 
     def see(self, picture: Luma) -> None:
@@ -92,7 +144,7 @@ class _Watched:
         except GateRejected as refused:
             self.refused = refused
         self._seen = []
-        self._scene, self._chosen = next(self._scenes, (self._scene, []))
+        self._scene, self._chosen = next(self._scenes, _NOTHING)
 
 
 def _decode(path: Path, width: int, height: int, times: list[int], see: Callable[[Luma], None]) -> None:
@@ -111,7 +163,7 @@ def _decode(path: Path, width: int, height: int, times: list[int], see: Callable
 
     decoded = process.run(
         ffmpeg.command(
-            *("-v", "error", "-threads", "1", "-skip_frame", "nokey", "-skip_loop_filter", "all"),
+            *("-v", "error", "-threads", "2", "-skip_frame", "nokey", "-skip_loop_filter", "all"),
             # Dropped as packets: a decoder told to skip what is no key still takes 13 ms for each that is.
             *("-bsf:v", rf"noise=drop=if(key\,not({_one_of(times)})\,1)", "-i", str(path), "-map", "0:v"),
             *("-vf", f"scale={_WIDTH}:{rows}:flags=area", "-fps_mode", "passthrough"),

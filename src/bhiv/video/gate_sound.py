@@ -1,13 +1,15 @@
 """What the gate hears: the loudness of a finished video, and whether its words are heard when they should be."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bhiv import ffmpeg, process
+from bhiv.cache import Step
 from bhiv.errors import GateRejected
 from bhiv.plan import SAMPLE_RATE, Contract, Samples
 from bhiv.video import bed, sound
@@ -40,13 +42,23 @@ class Stretch(Contract):
     end: Samples
 
 
-@dataclass(frozen=True)
-class Heard:
+class Heard(Contract):
     """The sound of a file."""
 
-    loudness: ffmpeg.Loudness
-    #: Level of each `_STEP_MS` in dBFS (root of the mean square).
-    levels: NDArray[np.float32]
+    #: None for silence.
+    loudness_lufs: float | None
+    true_peak_dbtp: float | None
+    #: A byte for each `_STEP_MS`, in half decibels below full scale, in Base64: hours are a record of some 100 kB.
+    packed: str
+
+    @property
+    def levels(self) -> NDArray[np.float32]:
+        """Level of each `_STEP_MS` in dBFS (root of the mean square)."""
+        return np.frombuffer(b64decode(self.packed), np.uint8).astype(np.float32) * np.float32(-0.5)
+
+
+#: Finds what was heard by the packets that it was heard of, in whatever file they lie.
+STEP = Step("heard", 1, "audio", Heard)
 
 
 def stretches(words: Iterable[bed.Span]) -> tuple[Stretch, ...]:
@@ -71,7 +83,19 @@ def listen(path: Path) -> Heard:
     )
     if errors := [line for line in decoded.stderr.splitlines() if "[error]" in line or "[fatal]" in line]:
         raise GateRejected(f"the sound is damaged, {len(errors)} errors instead of 0: {errors[0]}")
-    return Heard(ffmpeg.parse_loudness(decoded.stderr), 10 * np.log10(levels.powers() + np.float32(1e-10)))
+    loudness = ffmpeg.parse_loudness(decoded.stderr)
+    peak = loudness.true_peak
+    decibels = 10 * np.log10(levels.powers() + np.float32(1e-10))
+    return Heard(
+        loudness_lufs=loudness.integrated if isfinite(loudness.integrated) else None,
+        true_peak_dbtp=peak if peak is not None and isfinite(peak) else None,
+        packed=b64encode(np.rint(decibels * -2).clip(0, 255).astype(np.uint8).data).decode(),
+    )
+
+
+def key(packets: str) -> str:
+    """Return the name of what was heard of the packets with this digest."""
+    return STEP.key(packets, ffmpeg.VERSION)
 
 
 class _Levels:
@@ -93,12 +117,13 @@ class _Levels:
         return np.concatenate(self._powers)
 
 
-def check_loudness(heard: ffmpeg.Loudness) -> None:
+def check_loudness(heard: Heard) -> None:
     """Refuse a programme that is too quiet, too loud, or has peaks that a player would cut off."""
-    if not abs(heard.integrated - sound.TARGET_LUFS) <= sound.TOLERANCE_LU:
-        raise GateRejected(f"the sound has {heard.integrated} LUFS instead of {sound.TARGET_LUFS}")
-    if heard.true_peak is None or heard.true_peak > _TRUE_PEAK_LIMIT:
-        raise GateRejected(f"the sound peaks at {heard.true_peak} dBTP, above {_TRUE_PEAK_LIMIT}")
+    if heard.loudness_lufs is None or not abs(heard.loudness_lufs - sound.TARGET_LUFS) <= sound.TOLERANCE_LU:
+        found = "silence" if heard.loudness_lufs is None else f"{heard.loudness_lufs} LUFS"
+        raise GateRejected(f"the sound has {found} instead of {sound.TARGET_LUFS} LUFS")
+    if heard.true_peak_dbtp is None or heard.true_peak_dbtp > _TRUE_PEAK_LIMIT:
+        raise GateRejected(f"the sound peaks at {heard.true_peak_dbtp} dBTP, above {_TRUE_PEAK_LIMIT}")
 
 
 def check_speech(levels: NDArray[np.float32], speech: Sequence[Stretch]) -> None:

@@ -21,7 +21,6 @@ from bhiv.cache import Step
 from bhiv.plan import SAMPLE_RATE, Contract, Samples
 from bhiv.video import dynamics
 from bhiv.video.bed import LIFT, Ducking, Loop, Music, Noise, Recording
-from bhiv.video.both_sides import PACKET, on_both_sides
 from bhiv.video.dynamics import Envelope, amplified
 from bhiv.video.loudness import BLOCK, MARGIN, Curve, Wave, biquad, integrated, listen, pieces, spectrum
 
@@ -43,6 +42,9 @@ _STALL_SECONDS = 120
 #: One quality all along, whose noise is masked at 99 of 100 moments, at half of what 256 kbit/s cost; the default coder
 #: overshoots by up to 4.6 dB for moments, measured on 14 min of speech, and takes four times as long.
 _ENCODER = ("-c:a", "aac", "-aac_coder", "fast", "-q:a", "2.5", "-aac_tns", "0", "-aac_pns", "0", "-aac_is", "0")
+
+#: Voices alone are the same on both sides, so nothing else has to be tried.
+_ONE_SIDED = ("-aac_ms", "1")
 
 
 class Voicing(Contract):
@@ -86,7 +88,7 @@ class Mastered(Contract):
     sound: Artifact
 
 
-STEP = Step("sound", 4, "audio", Mastered)
+STEP = Step("sound", 5, "audio", Mastered)
 
 
 class _Voices:
@@ -194,31 +196,14 @@ def _leveled(recording: Recording, voices: _Voices, level_db: float) -> Music:
 
 
 def _encode(mixed: "_Voices | _Mix", gains: Envelope, folder: Path) -> None:
-    """Encode the sound, one channel of it where both are alike: that halves the work and its noise is lower."""
-    if isinstance(mixed, _Mix):
-        _write(mixed, gains, folder, 2, ("-fflags", "+bitexact", "sound.m4a"))
-        return
-    _write(mixed, gains, folder, 1, ("-flags:a", "+bitexact", "-f", "adts", "voices.aac"))
-    try:
-        on_both_sides(folder / "voices.aac", folder / "both.aac")
-    except ValueError:  # another ffmpeg may write packets in another way
-        _write(mixed, gains, folder, 2, ("-fflags", "+bitexact", "sound.m4a"))
-        return
-    # As the encoder would have written it: it begins a packet early, and the last one ends with the sound.
-    start = f"(N-1)*{PACKET}"
-    times = (f"round({samples}/({SAMPLE_RATE}*TB))" for samples in (start, rf"min({PACKET}\,{mixed.length}-{start})"))
-    setts = "setts=ts={}:duration={}".format(*times)
-    copied = ("-c", "copy", "-bsf:a", setts, "-fflags", "+bitexact", "sound.m4a")
-    process.run(ffmpeg.command("-f", "aac", "-i", "both.aac", *copied), timeout_seconds=_STALL_SECONDS, cwd=folder)
-
-
-def _write(mixed: "_Voices | _Mix", gains: Envelope, folder: Path, channels: int, target: Sequence[str]) -> None:
-    raw = ("-f", "f32le", "-ar", str(SAMPLE_RATE), "-ac", str(channels), "-i", "pipe:0")
-    with process.feed(ffmpeg.command(*raw, *_ENCODER, *target), stall_seconds=_STALL_SECONDS, cwd=folder) as write:
+    raw = ("-f", "f32le", "-ar", str(SAMPLE_RATE), "-ac", "2", "-i", "pipe:0")
+    coding = _ENCODER if isinstance(mixed, _Mix) else (*_ENCODER, *_ONE_SIDED)
+    command = ffmpeg.command(*raw, *coding, "-fflags", "+bitexact", "sound.m4a")
+    with process.feed(command, stall_seconds=_STALL_SECONDS, cwd=folder) as write:
         for start, end in pieces(mixed.length):
             sound = amplified(mixed.read(start, end), gains[start // BLOCK : end // BLOCK + 1])
-            wide = np.broadcast_to(sound[:, : mixed.length - start], (channels, min(end, mixed.length) - start))
-            write(np.ascontiguousarray(wide.T, "<f4").data.cast("B"))
+            both = np.broadcast_to(sound, (2, end - start))[:, : mixed.length - start]
+            write(np.ascontiguousarray(both.T, "<f4").data.cast("B"))
 
 
 @lru_cache(maxsize=4)
