@@ -10,13 +10,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bhiv import process
+from bhiv import process, vendors
 from bhiv.bucket.local import LocalBucket
+from bhiv.photos import fetching
 from bhiv.settings import Settings
 from bhiv.workplace import Workplace, open_workplace
 from tests.servers.ceph import ceph, missing
 from tests.servers.moto_s3 import moto
-from tests.servers.starting import S3Server, wait_until
+from tests.servers.starting import S3Server, gone, wait_until
 
 #: Under it a service that is missing fails a test; without it, it skips.
 REQUIRE_ALL = bool(os.environ.get("BHIV_REQUIRE_ALL"))
@@ -26,8 +27,11 @@ _LOOPBACK = ("127.", "::1", "localhost")
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Start in an empty folder, without the settings or the home of whoever runs the tests, nor a stop before."""
+    """Start in an empty folder, without the settings or the home of whoever runs the tests, nor what was before."""
     process.allow()
+    # Who was down before: the next test's server may have the same port.
+    monkeypatch.setattr(vendors, "_down", {})
+    monkeypatch.setattr(fetching, "_silent", {})
     for name in os.environ:
         if name.startswith(("BHIV_", "PREFECT_")):
             monkeypatch.delenv(name)
@@ -54,14 +58,7 @@ def _nothing_left_running() -> Iterator[None]:
     # What a system of several tests starts again is its own to end.
     theirs = {one.pid for known in before for one in (known, *_descendants(known))}
     left = [child for child in psutil.Process().children(recursive=True) if child.pid not in theirs]
-    wait_until(lambda: not any(map(_is_alive, left)), f"the end of {left}", 20)
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    wait_until(lambda: gone(*left), f"the end of {left}", 20)
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:

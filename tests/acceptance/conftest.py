@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,8 +17,7 @@ from tests.servers.prefect_api import PrefectApi
 
 ROOT = Path(__file__).parent.parent.parent
 BHIV = str(Path(sys.executable).with_name("bhiv"))
-#: What processes that are started in the checkout have in their environment: as deployments, they find its code there.
-IN_CHECKOUT = {"PWD": str(ROOT), "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
+_CODE = ("src", "blocks", "tasks", "flows", "deployments")
 _DEPLOY = """
 from bhiv import house
 from bhiv.settings import inherited_environment, load_settings
@@ -116,15 +116,39 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     assert list((folder / "user").iterdir()) == [], "something was written to the user's home"
 
 
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the code, so that a test may change it while others run."""
+
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What processes have that are started in it: as deployments, they find its code there."""
+        return {"PWD": str(self.folder), "PYTHONPATH": f"{self.folder / 'src'}:{self.folder}"}
+
+
 @pytest.fixture(scope="session")
-def prefect(shared_home: dict[str, str]) -> PrefectApi:
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A copy of the code that all tests of the session share."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in _CODE:
+        shutil.copytree(ROOT / name, folder / name)
+    shutil.copy2(ROOT / "prefect.yaml", folder)
+    return Checkout(folder)
+
+
+@pytest.fixture(scope="session")
+def prefect(shared_home: dict[str, str], checkout: Checkout) -> PrefectApi:
     """The shared home's server, with the pool and all deployments of prefect.yaml, their schedules paused.
 
     Else maintenance would come between, and run again what a test has killed.
     """
     asked = [sys.executable, "-c", _DEPLOY]
-    environment = shared_home | IN_CHECKOUT
-    said = subprocess.run(asked, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=240)
+    said = subprocess.run(
+        asked, cwd=checkout.folder, env=shared_home | checkout.environment, capture_output=True, text=True,
+        check=True, timeout=240,
+    )  # fmt: skip
     url = said.stdout.strip().splitlines()[-1]
     api = PrefectApi(lambda: url)
     for one in api.call("/deployments/filter", {}):

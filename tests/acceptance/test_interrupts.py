@@ -10,7 +10,7 @@ import pytest
 
 from tests.acceptance.conftest import Shop, open_shop, stuck_ffmpeg
 from tests.conftest import REQUIRE_ALL
-from tests.servers.starting import wait_until
+from tests.servers.starting import gone, wait_until
 
 #: Long enough to be caught while it encodes.
 LONG = "A Long Day\n\n" + "\n\n".join(
@@ -47,7 +47,7 @@ def test_an_interrupt_ends_at_once_and_leaves_metadata(shop: Shop, kind: signal.
     assert command.returncode == 130, err
     assert (out, err.count(b"Traceback")) == (b"", 0)
     assert b"interrupted" in err
-    assert not any(process.is_running() for process in running)
+    assert gone(*running)
     [metadata] = shop.metadata()
     assert (metadata["processing_status"], metadata["error"]["category"]) == ("failed", "interrupted")
     assert not (shop.folder / "out").exists()

@@ -11,7 +11,7 @@ import pytest
 from bhiv.catalog import open_catalog, views
 from bhiv.catalog.views import JobView
 from bhiv.settings import Settings
-from tests.acceptance.conftest import IN_CHECKOUT, ROOT
+from tests.acceptance.conftest import Checkout
 from tests.integration.conftest import start_postgres
 from tests.servers.prefect_api import PrefectApi
 from tests.servers.s3 import as_environment, s3_settings
@@ -28,6 +28,7 @@ class Plant:
     folder: Path
     settings: Settings
     environment: dict[str, str]
+    checkout: Path
 
     def start_worker(self, name: str) -> "subprocess.Popen[bytes]":
         """Start a worker whose home nobody else has."""
@@ -35,7 +36,7 @@ class Plant:
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "deployments.warm_worker", "--limit", "2", "--name", name],
-                cwd=ROOT, env=self.environment | own, stdout=log, stderr=log,
+                cwd=self.checkout, env=self.environment | own, stdout=log, stderr=log,
             )  # fmt: skip
 
     def submit(self, film: int) -> str:
@@ -59,6 +60,7 @@ class Plant:
 def plant(
     shared_home: dict[str, str],
     prefect: PrefectApi,
+    checkout: Checkout,
     ceph_server: S3Server,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Plant]:
@@ -67,8 +69,8 @@ def plant(
     url = next(starting).new_database()
     settings = s3_settings(ceph_server, folder).model_copy(update={"home": Path(shared_home["BHIV_HOME"])})
     settings = Settings(**settings.model_dump(exclude_unset=True) | {"database_url": url})
-    environment = shared_home | as_environment(settings) | {"BHIV_DATABASE_URL": url} | IN_CHECKOUT
-    yield Plant(prefect, folder, settings, environment)
+    environment = shared_home | as_environment(settings) | {"BHIV_DATABASE_URL": url} | checkout.environment
+    yield Plant(prefect, folder, settings, environment, checkout.folder)
     next(starting, None)
 
 

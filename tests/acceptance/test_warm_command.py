@@ -14,10 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.conftest import BHIV, ROOT, Ended, Shop, environment, open_shop, stuck_ffmpeg
-from tests.servers.starting import wait_until
+from tests.acceptance.conftest import BHIV, Checkout, Ended, Shop, environment, open_shop, stuck_ffmpeg
+from tests.servers.starting import gone, wait_until
 
-CODE = ("src/bhiv", "blocks", "tasks", "flows", "deployments")
 SMALL = ("--size", "144x144", "--fps", "24")
 SCRIPT = "A river runs to the sea.\n\nIt is long and quiet.\n"
 #: Prints what a render imports that the home's process has not.
@@ -36,12 +35,9 @@ PRIVATE = ("sh", "-c", 'umask 077; exec "$@"', "sh")
 
 
 @pytest.fixture(scope="module")
-def warm_home(shared_home: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The shared home, kept warm, and code of its own: other tests change that of the checkout."""
-    copy = tmp_path_factory.mktemp("checkout")
-    for folder in CODE:
-        shutil.copytree(ROOT / folder, copy / folder)
-    return shared_home | {"BHIV_KEEP_WARM": "true", "PYTHONPATH": f"{copy}:{copy / 'src'}"}
+def warm_home(shared_home: dict[str, str], checkout: Checkout) -> dict[str, str]:
+    """The shared home, kept warm, with a copy of the code."""
+    return shared_home | checkout.environment | {"BHIV_KEEP_WARM": "true"}
 
 
 @pytest.fixture
@@ -67,17 +63,13 @@ def nest_of(environment: Mapping[str, str]) -> psutil.Process | None:
     if not (folder / "warm.sock").exists():
         return None
     process = psutil.Process(int((folder / "warm.lock").read_text()))
-    return process if process.is_running() and process.status() != psutil.STATUS_ZOMBIE else None
+    return None if gone(process) else process
 
 
 def spent(nest: psutil.Process) -> float:
     """CPU seconds of all that it has forked and that has ended."""
     times = nest.cpu_times()
     return float(times.children_user + times.children_system)
-
-
-def gone(*processes: psutil.Process) -> bool:
-    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
 
 
 def stuck(shop: Shop, nest: psutil.Process, folder: Path) -> tuple["subprocess.Popen[bytes]", list[psutil.Process]]:
@@ -293,9 +285,8 @@ def test_without_its_process_a_command_fails_and_the_next_is_cold(
     assert wait_until(lambda: nest_of(shop.environment), "the next process") != nest
 
 
-def test_changed_code_is_not_run_warm(shop: Shop, nest: psutil.Process) -> None:
-    flows = Path(shop.environment["PYTHONPATH"].split(":")[0], "flows")
-    (flows / "new.py").touch()
+def test_changed_code_is_not_run_warm(shop: Shop, nest: psutil.Process, checkout: Checkout) -> None:
+    (checkout.folder / "flows" / "new.py").touch()
     before = spent(nest)
 
     ended = shop.bhiv("render", "s.txt", *SMALL)

@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from bhiv import ffmpeg
-from tests.acceptance.conftest import IN_CHECKOUT, ROOT, stuck_ffmpeg
+from tests.acceptance.conftest import Checkout, stuck_ffmpeg
 from tests.servers.prefect_api import PrefectApi
-from tests.servers.starting import wait_until
+from tests.servers.starting import gone, wait_until
 
 LIMIT = 2
 REQUEST = {"script": "A river runs to the sea.", "title": "Warm", "size": "144x144", "quality": "draft"}
@@ -44,6 +44,7 @@ class Office:
     folder: Path
     environment: dict[str, str]
     stuck: Path
+    checkout: Path
 
     def submit(self) -> str:
         """Ask for a video and return the run's id."""
@@ -83,7 +84,7 @@ class Office:
         with (self.folder / "worker.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "deployments.warm_worker", "--pool", "bhiv", "--limit", str(LIMIT)],
-                cwd=ROOT, env=self.environment, stdout=log, stderr=log,
+                cwd=self.checkout, env=self.environment, stdout=log, stderr=log,
             )  # fmt: skip
 
 
@@ -95,16 +96,15 @@ def encoders(process: psutil.Process) -> list[psutil.Process]:
     return found
 
 
-def ended(*processes: psutil.Process) -> bool:
-    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
-
-
 @pytest.fixture(scope="module")
-def office(shared_home: dict[str, str], prefect: PrefectApi, tmp_path_factory: pytest.TempPathFactory) -> Office:
+def office(
+    shared_home: dict[str, str], prefect: PrefectApi, checkout: Checkout, tmp_path_factory: pytest.TempPathFactory
+) -> Office:
     folder = tmp_path_factory.mktemp("office")
     # The worker says what it leaves for later only when it is asked for every detail.
     own = {"BHIV_BUCKET_DIR": str(folder / "bucket"), "PREFECT_LOGGING_LEVEL": "DEBUG"}
-    return Office(prefect, folder, shared_home | IN_CHECKOUT | own, stuck_ffmpeg(folder))
+    environment = shared_home | checkout.environment | own
+    return Office(prefect, folder, environment, stuck_ffmpeg(folder), checkout.folder)
 
 
 @pytest.fixture(scope="class")
@@ -164,19 +164,19 @@ class TestOneWorker:
 
         office.wait_for(run, "CRASHED")
         assert "status code: -9" in office.prefect.flow_run(run)["state"]["message"]
-        wait_until(lambda: ended(encoder), "the end of the encoder", SOON)
+        wait_until(lambda: gone(encoder), "the end of the encoder", SOON)
 
     def test_a_cancelled_run_ends_with_its_encoder(self, office: Office) -> None:
         run, process, encoder = office.submit_stuck()
 
         office.prefect.call(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
 
-        wait_until(lambda: ended(encoder), "the end of the encoder", SOON)
+        wait_until(lambda: gone(encoder), "the end of the encoder", SOON)
         office.wait_for(run, "CANCELLED")
-        assert ended(process)
+        wait_until(lambda: gone(process), "the end of its process")
 
     def test_a_flow_that_it_does_not_know_runs_as_well_and_its_hooks_run(self, office: Office) -> None:
-        run = office.submit_waiting(ROOT, office.folder / "never")
+        run = office.submit_waiting(office.checkout, office.folder / "never")
         office.wait_for(run, "RUNNING")
 
         office.process(run).kill()
@@ -199,13 +199,13 @@ def test_a_run_after_an_edit_has_the_new_code(office: Office, own_worker: "subpr
     old = before.parent()
     assert old is not None
 
-    (ROOT / "flows" / "__init__.py").touch()
+    (office.checkout / "flows" / "__init__.py").touch()
 
     _, after, _ = office.submit_stuck()
     assert after.ppid() != old.pid
-    assert old.is_running()
+    assert not gone(old)
     before.kill()
-    wait_until(lambda: ended(old), "the end of the process that has the old code")
+    wait_until(lambda: gone(old), "the end of the process that has the old code")
 
 
 @pytest.mark.usefixtures("own_worker")
@@ -218,7 +218,7 @@ def test_a_worker_whose_forkserver_is_killed_starts_another(office: Office) -> N
 
     office.wait_for(run, "CRASHED")
     encoder.kill()  # a real one ends because nothing comes to its input any more
-    assert ended(process)
+    wait_until(lambda: gone(process), "the end of its process")
     assert office.prefect.end_of(office.submit()) == "COMPLETED"
 
 
@@ -231,7 +231,7 @@ def test_a_worker_that_is_asked_to_end_ends_its_runs_first(
     own_worker.terminate()
 
     assert own_worker.wait(timeout=60) == 0
-    assert ended(process, encoder, *everything)
+    assert gone(process, encoder, *everything)
     assert office.prefect.state(run) == "CRASHED"
 
 
@@ -241,5 +241,5 @@ def test_the_runs_of_a_killed_worker_end_at_once(office: Office, own_worker: "su
 
     own_worker.kill()
 
-    wait_until(lambda: ended(process, encoder, *everything), "the end of all its processes", SOON)
+    wait_until(lambda: gone(process, encoder, *everything), "the end of all its processes", SOON)
     assert office.prefect.state(run) == "CRASHED"

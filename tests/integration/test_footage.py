@@ -18,7 +18,7 @@ from bhiv.video.probe import probe
 from bhiv.video.yuv import YUV
 from tests.integration import reels
 from tests.integration.reels import FPS, HEIGHT, WIDTH
-from tests.servers.starting import wait_until
+from tests.servers.starting import gone, wait_until
 
 
 def wanted(**fields: object) -> Footage:
@@ -429,7 +429,7 @@ def test_who_is_killed_leaves_no_reader(tmp_path: Path) -> None:
     child.wait()
     child.stdout.close()
 
-    wait_until(lambda: not any(one.is_running() for one in begun), "the end of the reader", 20)
+    wait_until(lambda: gone(*begun), "the end of the reader", 20)
 
 
 def test_moviepy_is_imported_without_reading_settings_or_starting_anything(tmp_path: Path) -> None:

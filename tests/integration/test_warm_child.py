@@ -14,7 +14,7 @@ import pytest
 from bhiv import warm_command
 from bhiv.settings import Settings, inherited_environment
 from bhiv.warm_command import WarmFolder
-from tests.servers.starting import wait_until
+from tests.servers.starting import gone, wait_until
 
 IDLE_SECONDS = 5.0
 NO_COMMANDS = (b"\n", b"{}\n", b'{"umask": 1}\n', b"[", b"[1]\n", b"x" * 300_000)
@@ -43,7 +43,7 @@ def started(settings: Settings) -> psutil.Process:
 def ended(process: psutil.Process) -> bool:
     with suppress(psutil.TimeoutExpired):
         process.wait(0)
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    return gone(process)
 
 
 def test_a_home_has_one_process_with_one_thread(home: Path) -> None:

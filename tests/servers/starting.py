@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+import psutil
+
 T = TypeVar("T")
 
 
@@ -41,6 +43,18 @@ def wait_until(
         assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}"
         time.sleep(every)
     return answer
+
+
+def gone(*processes: psutil.Process) -> bool:
+    """Return whether all have ended; one that its parent has not asked about yet counts."""
+    return not any(map(_goes_on, processes))
+
+
+def _goes_on(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it ended between the two questions
+        return False
 
 
 def answers(port: int) -> bool:
