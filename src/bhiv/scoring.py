@@ -1,16 +1,32 @@
 """The programme's sound as steps: narrations, the sound of clips and music, laid on the frame grid."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 from bhiv import ffmpeg, music, timeline
-from bhiv.bucket import Artifact
-from bhiv.cache import Made, keep, recall
+from bhiv.bucket import Artifact, Bucket
+from bhiv.cache import Made, Step, find, keep, recall
 from bhiv.errors import MusicError
-from bhiv.plan import Frames, Music, Samples
+from bhiv.plan import Contract, Frames, Music, Samples
 from bhiv.production import Captioned, Drawn, Frame, Narrated
-from bhiv.video import bed, gate_sound, own_sound, sound
+from bhiv.video import aac, bed, gate_sound, own_sound, sound
 from bhiv.workplace import Workplace
+
+#: Records that a bucket far away is asked for at once.
+_ASKED_AT_ONCE = 8
+
+
+class Voice(Contract):
+    """A narration, mastered by itself, as packets, and what is heard of them."""
+
+    packets: Artifact
+    heard: gate_sound.Part
+
+
+VOICE = Step("voice", 1, "audio", Voice)
 
 
 def make_sound(
@@ -34,7 +50,9 @@ def make_sound(
     starts = [Samples(timeline.sample_at(shot.start, frame.fps) + timeline.LEAD) for shot in shots]
     soundtrack = sound.Soundtrack(
         voicings=tuple(
-            sound.Voicing(narration=made.sound, start=start) for made, start in zip(narrated, starts, strict=True)
+            sound.Voicing(narration=made.sound, start=start)
+            for made, start in zip(narrated, starts, strict=True)
+            if made.spoken.samples
         ),
         length=timeline.sample_at(shots[-1].end, frame.fps),
         spoken=_stretches(narrated, starts) if tune or ambience else (),
@@ -46,19 +64,47 @@ def make_sound(
     def make() -> sound.Mastered:
         # One core's work: beside as many clips as there are cores, it and they would last longer.
         with workplace.encoder(), workplace.folder(run, "sound") as folder:
-            file = sound.master(
-                soundtrack,
-                [bucket.fetch(made.sound) for made in narrated],
-                folder,
-                music=music.decode(bucket.fetch(tune), folder / "music.wav", soundtrack.length) if tune else None,
-                ambience=[bucket.fetch(one.sound) for one in ambience],
-            )
+            if tune or ambience:
+                file = sound.master(
+                    soundtrack,
+                    [bucket.fetch(voicing.narration) for voicing in soundtrack.voicings],
+                    folder,
+                    music=music.decode(bucket.fetch(tune), folder / "music.wav", soundtrack.length) if tune else None,
+                    ambience=[bucket.fetch(one.sound) for one in ambience],
+                )
+                heard = gate_sound.listen(file)
+            else:
+                file, heard = _voices(bucket, soundtrack, folder)
             # Here and not at the gate, which has nothing else to do by then: it finds the same packets in the video.
             [track] = ffmpeg.inspect(file).all
-            keep(bucket, gate_sound.key(track.digest), gate_sound.listen(file))
+            keep(bucket, gate_sound.key(track.digest), heard)
             return sound.Mastered(sound=bucket.put_file(f"{key}.m4a", file, "audio/mp4"))
 
     return replace(recall(bucket, sound.STEP, key, make), notes=notes)
+
+
+def _voices(bucket: Bucket, soundtrack: sound.Soundtrack, folder: Path) -> tuple[Path, gate_sound.Heard]:
+    """Master voices with nothing under them, of which only those are encoded and heard that were not before."""
+    narrations = [voicing.narration for voicing in soundtrack.voicings]
+    starts = [voicing.start for voicing in soundtrack.voicings]
+    dialogue = sound.hear(starts, [*map(bucket.fetch, narrations)], soundtrack.length, folder)
+    keys = [VOICE.key(narration, dialogue.gain_db, soundtrack.encoder) for narration in narrations]
+
+    def make(number: int) -> Voice:
+        file = sound.encode_voice(dialogue, number, folder)
+        packets = bucket.put_file(f"{keys[number]}.aac", file, "audio/aac")
+        voice = Voice(packets=packets, heard=gate_sound.listen_to_part(file))
+        keep(bucket, keys[number], voice)
+        return voice
+
+    with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+        found = [*pool.map(partial(find, bucket, VOICE), keys)]
+    voices = [voice or make(number) for number, voice in enumerate(found)]
+    firsts = [*map(sound.packet_at, starts)]
+    packets = [(first, bucket.fetch(voice.packets)) for first, voice in zip(firsts, voices, strict=True)]
+    # A packet's samples are heard with the one before.
+    parts = [((first - 1) * aac.PACKET, voice.heard) for first, voice in zip(firsts, voices, strict=True)]
+    return aac.lay(packets, soundtrack.length, folder), gate_sound.together(parts, soundtrack.length)
 
 
 def _find_music(

@@ -15,7 +15,7 @@ from bhiv.captions import Cue
 from bhiv.plan import SAMPLE_RATE, Camera, Captions, Frames, Quality, Samples
 from bhiv.production import Frame, expected_of
 from bhiv.speech.words import Word
-from bhiv.video import camera, sound
+from bhiv.video import aac, camera, sound
 from bhiv.video.camera import Still
 from bhiv.video.clip import Chunk, Clip, ClipSpec, encode
 from bhiv.video.gate import Expected
@@ -151,12 +151,19 @@ def join_all(folder: Path, programme: Programme, numbers: Sequence[int] | None =
     """Master the voices and join the clips that `programme` wrote; `numbers` says which file each part takes."""
     taken = numbers or range(len(programme.parts))
     starts = [timeline.sample_at(part.shot.start, programme.fps) + timeline.LEAD for part in programme.parts]
-    soundtrack = sound.Soundtrack(
-        voicings=tuple(sound.Voicing(narration=SOMEWHERE, start=Samples(start)) for start in starts),
-        length=timeline.sample_at(programme.parts[-1].shot.end, programme.fps),
-    )
-    mastered = sound.master(soundtrack, [folder / f"voice-{number}.wav" for number in taken], folder)
+    length = timeline.sample_at(programme.parts[-1].shot.end, programme.fps)
+    mastered = lay_voices(starts, [folder / f"voice-{number}.wav" for number in taken], length, folder)
     return join(programme, [folder / f"clip-{number}.mp4" for number in taken], mastered, folder)
+
+
+def lay_voices(starts: Sequence[int], narrations: Sequence[Path], length: int, folder: Path) -> Path:
+    """Make the sound of voices with nothing under them, each by itself."""
+    dialogue = sound.hear([*map(Samples, starts)], narrations, Samples(length), folder)
+    parts = [
+        (sound.packet_at(Samples(start)), sound.encode_voice(dialogue, number, folder))
+        for number, start in enumerate(starts)
+    ]
+    return aac.lay(parts, Samples(length), folder)
 
 
 def write_clip(

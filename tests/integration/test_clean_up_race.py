@@ -143,10 +143,13 @@ def enter(settings: Settings, request: RenderRequest, days: float) -> None:
 
 
 def remade(bucket: LocalBucket) -> list[str]:
-    """Return what is made again when it is gone; what was heard and seen is not, the gate then does it itself."""
+    """Return what is made again when it is gone.
+
+    What was heard and seen is not, the gate then does it itself; voices are not while their sound is there.
+    """
     keys = [entry.key for entry in bucket.list_page().entries]
     kept = [key for key in keys if key.startswith(("audio/", "images/", "clips/"))]
-    return [key for key in kept if not key.split("/")[1].startswith(("heard-", "seen-"))]
+    return [key for key in kept if not key.split("/")[1].startswith(("heard-", "seen-", "voice-"))]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What the gate hears: the loudness of a finished video, and whether its words are heard when they should be."""
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from math import isfinite
@@ -31,6 +32,13 @@ _MOST_SHIFT_MS = 200
 _SOUGHT_MS = 1_000
 #: How much better words and sound must fit when shifted, of at most 1.
 _CLEARLY_BETTER = 0.1
+#: Silence around a part, in ms: each window of 400 ms that hears something of it.
+_AROUND_MS = 400
+_MOMENTARY = "lavfi.r128.M"
+#: EBU R 128.
+_ABSOLUTE_GATE_LUFS, _RELATIVE_GATE_LU = -70.0, -10.0
+#: What a level of silence is said to be, in dBFS.
+_QUIETEST_HEARD = -100.0
 #: Words with less between them are one stretch of speech.
 _JOINED = Samples(SAMPLE_RATE // 4)
 
@@ -57,6 +65,14 @@ class Heard(Contract):
         return np.frombuffer(b64decode(self.packed), np.uint8).astype(np.float32) * np.float32(-0.5)
 
 
+class Part(Contract):
+    """The sound of a part of a file, with silence before and after it."""
+
+    heard: Heard
+    #: Loudness of 400 ms in LUFS, every 100 ms: what EBU R 128 makes the whole's loudness of.
+    momentary: tuple[float, ...]
+
+
 #: Finds what was heard by the packets that it was heard of, in whatever file they lie.
 STEP = Step("heard", 1, "audio", Heard)
 
@@ -72,10 +88,56 @@ def listen(path: Path) -> Heard:
     Raises:
         GateRejected: some of it can't be decoded.
     """
+    return _listened(path, "ebur128=peak=true:framelog=quiet")[0]
+
+
+def listen_to_part(path: Path) -> Part:
+    """Decode all sound of what is a part of a longer one, once, as if it lay in silence.
+
+    Raises:
+        GateRejected: some of it can't be decoded.
+    """
+    around = f"adelay={_AROUND_MS}:all=1,apad=pad_dur={_AROUND_MS}ms"
+    told_aside = f"metadata=1,ametadata=print:key={_MOMENTARY}"
+    heard, told = _listened(path, f"{around},ebur128=peak=true:framelog=quiet:{told_aside}")
+    momentary = (float(found) for found in re.findall(rf"{_MOMENTARY}=(\S+)", told))
+    own = heard.levels[_AROUND_MS // _STEP_MS : -_AROUND_MS // _STEP_MS]
+    return Part(
+        heard=heard.model_copy(update={"packed": _packed(own)}),
+        momentary=tuple(loudness for loudness in momentary if loudness > _ABSOLUTE_GATE_LUFS),
+    )
+
+
+def together(parts: Iterable[tuple[int, Part]], length: Samples) -> Heard:
+    """Return what is heard of parts that lie in silence, each with the sample that its first one is."""
+    parts = list(parts)
+    levels = np.full(length * 1000 // SAMPLE_RATE // _STEP_MS, _QUIETEST_HEARD, np.float32)
+    for first, part in parts:
+        start, own = round(first * 1000 / SAMPLE_RATE / _STEP_MS), part.heard.levels
+        levels[max(start, 0) : start + len(own)] = own[max(-start, 0) :][: len(levels) - max(start, 0)]
+    peaks = [part.heard.true_peak_dbtp for _, part in parts if part.heard.true_peak_dbtp is not None]
+    return Heard(
+        loudness_lufs=_gated([loudness for _, part in parts for loudness in part.momentary]),
+        true_peak_dbtp=max(peaks, default=None),
+        packed=_packed(levels),
+    )
+
+
+def _gated(momentary: Sequence[float]) -> float | None:
+    """Return the integrated loudness (EBU R 128) of moments that are above the absolute gate; None without any."""
+    if not momentary:
+        return None
+    powers = 10 ** (np.array(momentary) / 10)
+    spoken = powers[powers > powers.mean() * 10 ** (_RELATIVE_GATE_LU / 10)]
+    return round(float(10 * np.log10(spoken.mean())), 1)
+
+
+def _listened(path: Path, filters: str) -> tuple[Heard, str]:
+    """Return what is heard after filters, and all that ffmpeg said."""
     levels = _Levels()
     decoded = process.run(
         ffmpeg.command(
-            *("-v", "level+info", "-i", str(path), "-map", "0:a:0", "-af", "ebur128=peak=true:framelog=quiet"),
+            *("-v", "level+info", "-i", str(path), "-map", "0:a:0", "-af", filters),
             *("-f", "s16le", "-ac", "1", "-ar", str(_RATE), "-"),
         ),
         timeout_seconds=_TIMEOUT_SECONDS,
@@ -85,12 +147,16 @@ def listen(path: Path) -> Heard:
         raise GateRejected(f"the sound is damaged, {len(errors)} errors instead of 0: {errors[0]}")
     loudness = ffmpeg.parse_loudness(decoded.stderr)
     peak = loudness.true_peak
-    decibels = 10 * np.log10(levels.powers() + np.float32(1e-10))
-    return Heard(
+    heard = Heard(
         loudness_lufs=loudness.integrated if isfinite(loudness.integrated) else None,
         true_peak_dbtp=peak if peak is not None and isfinite(peak) else None,
-        packed=b64encode(np.rint(decibels * -2).clip(0, 255).astype(np.uint8).data).decode(),
+        packed=_packed(10 * np.log10(levels.powers() + np.float32(1e-10))),
     )
+    return heard, decoded.stderr
+
+
+def _packed(levels: NDArray[np.float32]) -> str:
+    return b64encode(np.rint(levels * -2).clip(0, 255).astype(np.uint8).data).decode()
 
 
 def key(packets: str) -> str:

@@ -3,11 +3,15 @@
 Speech has peaks 18 dB above its loudness, so gain alone or ffmpeg's loudnorm can't reach -14 LUFS; a gentle compressor
 before and a limiter of true peaks after the gain do. All is measured once, by the millisecond; the gain is then found
 among these figures, because the limiter takes some of it back, and the sound is encoded once.
+
+Voices with nothing under them are encoded one by one, and their packets laid behind each other: after an edit only what
+is said anew is encoded. Their common gain is one of few, so that it is seldom another.
 """
 
 import wave
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,14 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from bhiv import ffmpeg, process
+from bhiv import ffmpeg
 from bhiv.bucket.artifact import Artifact
 from bhiv.cache import Step
 from bhiv.plan import SAMPLE_RATE, Contract, Samples
-from bhiv.video import dynamics
+from bhiv.video import aac, dynamics
 from bhiv.video.bed import LIFT, Ducking, Loop, Music, Noise, Recording
-from bhiv.video.dynamics import Envelope, amplified
-from bhiv.video.loudness import BLOCK, MARGIN, Curve, Wave, biquad, integrated, listen, pieces, spectrum
+from bhiv.video.dynamics import amplified
+from bhiv.video.loudness import BLOCK, MARGIN, Curve, Heard, Wave, biquad, integrated, listen, pieces, spectrum
 
 #: EBU R 128 integrated loudness, as players normalise to it.
 TARGET_LUFS = -14.0
@@ -38,13 +42,10 @@ _MOST_RAISED_DB = 20.0
 _BYTES_PER_SAMPLE = 2
 _FULL_SCALE = np.float32(32_768)
 _HIGHEST = np.float32(32_767 / 32_768)
-_STALL_SECONDS = 120
-#: One quality all along, whose noise is masked at 99 of 100 moments, at half of what 256 kbit/s cost; the default coder
-#: overshoots by up to 4.6 dB for moments, measured on 14 min of speech, and takes four times as long.
-_ENCODER = ("-c:a", "aac", "-aac_coder", "fast", "-q:a", "2.5", "-aac_tns", "0", "-aac_pns", "0", "-aac_is", "0")
-
-#: Voices alone are the same on both sides, so nothing else has to be tried.
-_ONE_SIDED = ("-aac_ms", "1")
+#: Gains of voices alone are whole multiples of it.
+_GAIN_STEP_DB = 0.25
+#: In packets: silence behind a voice, in which its filters and its last packet die away.
+_REST = 2
 
 
 class Voicing(Contract):
@@ -88,14 +89,14 @@ class Mastered(Contract):
     sound: Artifact
 
 
-STEP = Step("sound", 5, "audio", Mastered)
+STEP = Step("sound", 6, "audio", Mastered)
 
 
 class _Voices:
-    """The voices of a programme, without rumble, evened out."""
+    """Voices without rumble, evened out; `clean` is a file that they are kept in."""
 
-    def __init__(self, programme: Path, length: int) -> None:
-        raw, clean = Recording(programme, 1), programme.with_suffix(".clean")
+    def __init__(self, spoken: Path, length: int, clean: Path) -> None:
+        raw = Recording(spoken, 1)
         self.length, levels = length, Curve()
         # Kept, because it is read several times, and on the disk, because it may be hours.
         with clean.open("wb") as file:
@@ -130,6 +131,60 @@ class _Mix:
         return mixed
 
 
+@dataclass(frozen=True)
+class Dialogue:
+    """Voices with nothing under them, and what each of them is like, one channel of it, before the gain they share."""
+
+    narrations: Sequence[Path]
+    heard: Sequence[slice]
+    gain_db: float
+    #: By the millisecond, of all.
+    peaks: Curve
+
+
+def hear(starts: Sequence[Samples], narrations: Sequence[Path], length: Samples, folder: Path) -> Dialogue:
+    """Listen to voices, in order, each evened out by itself, and find the gain that brings all to the loudness."""
+    energies, peaks, heard = Curve(), Curve(), list[slice]()
+
+    def pause(until: Samples) -> None:
+        silence = np.zeros(max(until // BLOCK - len(peaks), 0), np.float32)
+        energies.add(silence)
+        peaks.add(silence)
+
+    for start, path in zip(starts, narrations, strict=True):
+        voice = listen(_alone(path, folder))
+        pause(start)
+        heard.append(slice(len(peaks), len(peaks) + len(voice.peaks)))
+        energies.add(voice.energies[:])
+        peaks.add(voice.peaks[:])
+    pause(length)
+    gain = dynamics.find_gain(Heard(energies, peaks).doubled(), TARGET_LUFS, _CEILING_DB)
+    return Dialogue(narrations, heard, round(gain / _GAIN_STEP_DB) * _GAIN_STEP_DB, peaks)
+
+
+def encode_voice(dialogue: Dialogue, number: int, folder: Path) -> Path:
+    """Write one of the voices, mastered, into `folder` as packets of AAC (ADTS), and return its path.
+
+    Raises:
+        ToolFailed, ToolTimedOut, DiskFull, Interrupted: there is no sound; what was written stays in `folder`.
+    """
+    voice, target = _alone(dialogue.narrations[number], folder), folder / f"{number}.aac"
+    gains = dynamics.limit(dialogue.peaks[dialogue.heard[number]], dialogue.gain_db, _CEILING_DB)
+    aac.encode(voice, gains, target, one_sided=True)
+    return target
+
+
+def packet_at(start: Samples) -> int:
+    """Return the packet with which a voice begins that is to be heard from `start`: at most 11 ms from there."""
+    return round(start / aac.PACKET)
+
+
+def _alone(narration: Path, folder: Path) -> "_Voices":
+    """Return a narration, evened out, with silence behind it up to whole packets."""
+    packets = -(-Recording(narration, 1).length // aac.PACKET) + _REST
+    return _Voices(narration, packets * aac.PACKET, folder / "clean")
+
+
 def master(
     soundtrack: Soundtrack,
     narrations: Sequence[Path],
@@ -138,7 +193,7 @@ def master(
     music: Path | None = None,
     ambience: Sequence[Path] = (),
 ) -> Path:
-    """Write the finished sound into `folder` as AAC, 48 kHz stereo, and return its path.
+    """Write the finished sound, all of it at once, into `folder` as AAC, 48 kHz stereo, and return its path.
 
     The narrations' files are in the voicings' order, those of `ambience` in theirs. `music` is a WAV such as `decode`
     writes.
@@ -150,11 +205,10 @@ def master(
     write_programme(zip(starts, narrations, strict=True), soundtrack.length, folder / "programme.wav")
     mixed = mix(soundtrack, folder / "programme.wav", music, ambience)
     heard = listen(mixed)
-    doubled = heard if isinstance(mixed, _Mix) else heard.doubled()
-    gain = dynamics.find_gain(doubled, TARGET_LUFS, _CEILING_DB)
-    if isinstance(mixed, _Mix) and not soundtrack.spoken:
+    gain = dynamics.find_gain(heard, TARGET_LUFS, _CEILING_DB)
+    if not soundtrack.spoken:
         gain = min(gain, _MOST_RAISED_DB)
-    _encode(mixed, dynamics.limit(heard.peaks, gain, _CEILING_DB), folder)
+    aac.encode(mixed, dynamics.limit(heard.peaks, gain, _CEILING_DB), folder / "sound.m4a")
     return folder / "sound.m4a"
 
 
@@ -176,16 +230,16 @@ def write_programme(narrations: Iterable[tuple[Samples, Path]], length: Samples,
         programme.writeframesraw(bytes((length - written) * _BYTES_PER_SAMPLE))
 
 
-def mix(soundtrack: Soundtrack, programme: Path, music: Path | None, ambience: Sequence[Path]) -> "_Voices | _Mix":
-    """Return all that is heard before mastering: one channel when there are voices only; `programme` holds those."""
-    voices = _Voices(programme, soundtrack.length)
+def mix(soundtrack: Soundtrack, programme: Path, music: Path | None, ambience: Sequence[Path]) -> "_Mix":
+    """Return all that is heard before mastering; `programme` holds the voices."""
+    voices = _Voices(programme, soundtrack.length, programme.with_suffix(".clean"))
     under: list[Music | Noise] = [
         Noise(Recording(path), noise.start, noise.gain_db)
         for noise, path in zip(soundtrack.ambience, ambience, strict=True)
     ]
     if music is not None and soundtrack.bed is not None:
         under.append(_leveled(Recording(music), voices, soundtrack.bed.level_db))
-    return _Mix(voices, Ducking(soundtrack.spoken), under) if under else voices
+    return _Mix(voices, Ducking(soundtrack.spoken), under)
 
 
 def _leveled(recording: Recording, voices: _Voices, level_db: float) -> Music:
@@ -193,17 +247,6 @@ def _leveled(recording: Recording, voices: _Voices, level_db: float) -> Music:
     own, said = integrated(listen(recording).energies), integrated(listen(voices).doubled().energies)
     gain = said + level_db - own if np.isfinite(own) and np.isfinite(said) else 0.0
     return Music(Loop(recording), gain, gain + LIFT, voices.length)
-
-
-def _encode(mixed: "_Voices | _Mix", gains: Envelope, folder: Path) -> None:
-    raw = ("-f", "f32le", "-ar", str(SAMPLE_RATE), "-ac", "2", "-i", "pipe:0")
-    coding = _ENCODER if isinstance(mixed, _Mix) else (*_ENCODER, *_ONE_SIDED)
-    command = ffmpeg.command(*raw, *coding, "-fflags", "+bitexact", "sound.m4a")
-    with process.feed(command, stall_seconds=_STALL_SECONDS, cwd=folder) as write:
-        for start, end in pieces(mixed.length):
-            sound = amplified(mixed.read(start, end), gains[start // BLOCK : end // BLOCK + 1])
-            both = np.broadcast_to(sound, (2, end - start))[:, : mixed.length - start]
-            write(np.ascontiguousarray(both.T, "<f4").data.cast("B"))
 
 
 @lru_cache(maxsize=4)
