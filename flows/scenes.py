@@ -1,7 +1,6 @@
 """The tasks of all scenes of a video, and the order in which they are submitted."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,7 +11,7 @@ from bhiv.cards import Card, awaits_credits, end_cards, title_cards
 from bhiv.photos import Collection, Wish, wish_pictures
 from bhiv.pictures import brief_scenes
 from bhiv.plan import Camera, RenderPlan, Scene
-from bhiv.production import Captioned, CaptionLook, Drawn, Frame, Narrated, is_narrated
+from bhiv.production import Captioned, CaptionLook, Drawn, Frame, Narrated, are_narrated
 from bhiv.settings import Settings
 from bhiv.speech import choose_voices
 from bhiv.video import camera, encoder, parallax
@@ -29,8 +28,6 @@ from tasks.speak_narration import speak_narration
 from tasks.step import here
 
 T = TypeVar("T")
-
-_ASKED_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -122,14 +119,9 @@ class Scenes:
         return sound
 
     def _new(self) -> list[int]:
-        """Return the scenes that have not been spoken before; a bucket far away is asked for several at once."""
-        plan, workplace = self._plan, here()
-
-        def is_there(shot: _Shot) -> bool:
-            return is_narrated(workplace, shot.scene, plan.language, self._voices, self._settings)
-
-        with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
-            there = [*pool.map(is_there, self._shots)]
+        """Return the scenes that have not been spoken before."""
+        scenes = [shot.scene for shot in self._shots]
+        there = are_narrated(here(), scenes, self._plan.language, self._voices, self._settings)
         return [number for number, known in enumerate(there) if not known]
 
     def _of_all(self, ask: Callable[[int], PrefectFuture[T]]) -> list[PrefectFuture[T]]:

@@ -7,8 +7,10 @@ same thing at once write the same bytes under the same key, which harms nothing.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Generic, TypeVar
 
@@ -19,6 +21,9 @@ from bhiv.bucket.keys import Segment
 from bhiv.errors import ObjectDamaged, ObjectMissing, StorageMisconfigured, StorageUnavailable
 
 T = TypeVar("T", bound=BaseModel)
+
+#: Records that a bucket, which may be far away, is asked for at once.
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -80,3 +85,16 @@ def find(bucket: Bucket, step: Step[T], key: str) -> T | None:
     except (StorageUnavailable, StorageMisconfigured):  # work goes on without S3: what can't be asked is made again
         return None
     return result if whole else None
+
+
+def find_all(bucket: Bucket, step: Step[T], keys: Iterable[str]) -> list[T | None]:
+    """Return what `find` does for each key, several at once."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return [*pool.map(partial(find, bucket, step), keys)]
+
+
+def keep_all(bucket: Bucket, results: Mapping[str, BaseModel]) -> None:
+    """Keep results by their keys, several at once."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for _ in pool.map(partial(keep, bucket), results, results.values()):
+            pass

@@ -1,7 +1,6 @@
 """The steps of a video, each of which finds again what it made before from the same inputs."""
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -13,7 +12,7 @@ from pydantic import Field
 
 from bhiv import captions, fonts, pictures, timeline
 from bhiv.bucket import Artifact, Bucket
-from bhiv.cache import Made, Step, find, keep, recall
+from bhiv.cache import Made, Step, find, find_all, keep_all, recall
 from bhiv.captions import Cue
 from bhiv.errors import FootageRefused, PictureError
 from bhiv.photos import Collection, Credit, Wish, procure
@@ -125,8 +124,6 @@ NARRATION = Step("narration", 1, "audio", Narrated)
 CAPTIONS = Step("captions", 2, "clips", Captioned)
 GATE = Step("gate", 2, "videos", gate.Verdict)
 
-_ASKED_AT_ONCE = 8
-
 #: How long a scene with nothing to say lasts whose clip can't be shown.
 _WITHOUT_CLIP_SECONDS = 5.0
 
@@ -222,12 +219,15 @@ def make_narration(
     return recall(workplace.bucket, NARRATION, key, make)
 
 
-def is_narrated(workplace: Workplace, scene: Scene, language: str, voices: Sequence[Voice], settings: Settings) -> bool:
-    """Whether a scene's narration is there already; True for voices that are not embedded: asking would take long."""
-    if voices[0].engine != EMBEDDED or not scene.narration:
-        return True
-    _, key = _embedded_narration(scene, language, voices[0], settings)
-    return find(workplace.bucket, NARRATION, key) is not None
+def are_narrated(
+    workplace: Workplace, scenes: Sequence[Scene], language: str, voices: Sequence[Voice], settings: Settings
+) -> list[bool]:
+    """Return whether each narration is there already; True for voices that are not embedded: asking would take long."""
+    if voices[0].engine != EMBEDDED:
+        return [True] * len(scenes)
+    keys = [_embedded_narration(scene, language, voices[0], settings)[1] for scene in scenes]
+    found = find_all(workplace.bucket, NARRATION, keys)
+    return [narrated is not None or not scene.narration for narrated, scene in zip(found, scenes, strict=True)]
 
 
 def _embedded_narration(
@@ -348,25 +348,19 @@ def make_video(workplace: Workplace, run: str, programme: join.Programme) -> Mad
 def check_video(workplace: Workplace, video: join.Video, expected: gate.Expected) -> Made[gate.Verdict]:
     """Measure the finished video; raises GateRejected when it is not what was asked for."""
     bucket, key = workplace.bucket, GATE.key(video.video.sha256, expected)
-    with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
-        memory = _memory(bucket, pool)
-        return recall(bucket, GATE, key, lambda: gate.check(bucket.fetch(video.video), expected, memory))
+    return recall(bucket, GATE, key, lambda: gate.check(bucket.fetch(video.video), expected, _memory(bucket)))
 
 
-def _memory(bucket: Bucket, pool: ThreadPoolExecutor) -> gate.Memory:
-    """Return what gates before found, as records in the bucket; one far away is asked for several at once."""
+def _memory(bucket: Bucket) -> gate.Memory:
+    """Return what gates before found, as records in the bucket."""
 
     def heard(packets: str) -> gate_sound.Heard | None:
         return find(bucket, gate_sound.STEP, gate_sound.key(packets))
 
     def seen(names: Sequence[str]) -> list[bool]:
-        return [found is not None for found in pool.map(partial(find, bucket, gate_pictures.STEP), names)]
+        return [found is not None for found in find_all(bucket, gate_pictures.STEP, names)]
 
-    def keep_all(seen: Mapping[str, gate_pictures.Seen]) -> None:
-        for _ in pool.map(lambda name: keep(bucket, name, seen[name]), seen):
-            pass
-
-    return gate.Memory(heard, seen, keep_all)
+    return gate.Memory(heard, seen, partial(keep_all, bucket))
 
 
 def programme_of(

@@ -1,22 +1,17 @@
 """The programme's sound as steps: narrations, the sound of clips and music, laid on the frame grid."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from bhiv import ffmpeg, music, timeline
 from bhiv.bucket import Artifact, Bucket
-from bhiv.cache import Made, Step, find, keep, recall
+from bhiv.cache import Made, Step, find_all, keep, recall
 from bhiv.errors import MusicError
 from bhiv.plan import Contract, Frames, Music, Samples
 from bhiv.production import Captioned, Drawn, Frame, Narrated
 from bhiv.video import aac, bed, gate_sound, own_sound, sound
 from bhiv.workplace import Workplace
-
-#: Records that a bucket far away is asked for at once.
-_ASKED_AT_ONCE = 8
 
 
 class Voice(Contract):
@@ -97,9 +92,7 @@ def _voices(bucket: Bucket, soundtrack: sound.Soundtrack, folder: Path) -> tuple
         keep(bucket, keys[number], voice)
         return voice
 
-    with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
-        found = [*pool.map(partial(find, bucket, VOICE), keys)]
-    voices = [voice or make(number) for number, voice in enumerate(found)]
+    voices = [voice or make(number) for number, voice in enumerate(find_all(bucket, VOICE, keys))]
     firsts = [*map(sound.packet_at, starts)]
     packets = [(first, bucket.fetch(voice.packets)) for first, voice in zip(firsts, voices, strict=True)]
     # A packet's samples are heard with the one before.

@@ -4,7 +4,7 @@ import pytest
 
 from bhiv.errors import InputRefused
 from bhiv.plan import RenderPlan, Scene
-from bhiv.production import is_narrated, make_narration
+from bhiv.production import are_narrated, make_narration
 from bhiv.request import RenderRequest, make_plan
 from bhiv.settings import Settings
 from bhiv.speech import choose_voices
@@ -21,7 +21,7 @@ def test_a_lexicon_has_those_scenes_spoken_again_that_hold_its_words(
     def speak() -> list[bool]:
         own = settings.model_copy(update={"lexicon_file": file})
         voices = choose_voices("auto", "en", own)
-        there = [is_narrated(workplace, scene, "en", voices, own) for scene in scenes]
+        there = are_narrated(workplace, scenes, "en", voices, own)
         made = [make_narration(workplace, "run", scene, "en", voices, own).cached for scene in scenes]
         assert there == made
         return made

@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +156,20 @@ def test_five_hundred_posts_of_one_key_at_once_make_one_job(service: RunningServ
 
     assert Counter(answer.status_code for answer in answers) == {202: 1, 200: 499}
     assert len({answer.json()["job_id"] for answer in answers}) == 1
+
+
+def test_a_connection_is_kept_for_longer_than_clients_keep_one(service: RunningService) -> None:
+    kept = HTTPConnection("127.0.0.1", service.port, timeout=20)
+    kept.request("GET", "/health")
+    assert kept.getresponse().read()
+    ours = kept.sock
+
+    time.sleep(6)  # httpx gives one up after 5
+    kept.request("GET", "/health")
+
+    assert kept.getresponse().status == 200
+    assert kept.sock is ours
+    kept.close()
 
 
 def test_an_idempotency_key_is_good_for_one_request_of_one_api_key(service: RunningService) -> None:

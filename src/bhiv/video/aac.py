@@ -48,8 +48,7 @@ def encode(sound: Sound, gains: Envelope, target: Path, *, one_sided: bool = Fal
 def lay(parts: Iterable[tuple[int, Path]], length: Samples, folder: Path) -> Path:
     """Write an MP4 of `length` samples in which each part, ADTS, begins with a packet; return its path.
 
-    What is heard with a packet is the 1024 samples before its own, as encoders have it: packet n's end with sample
-    1024 n.
+    Packet n is heard from sample 1024 (n - 1) on: encoders begin one early.
 
     Raises:
         ValueError: a part begins before the one before it has ended.
