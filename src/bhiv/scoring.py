@@ -21,7 +21,7 @@ class Voice(Contract):
     heard: gate_sound.Part
 
 
-VOICE = Step("voice", 1, "audio", Voice)
+VOICE = Step("voice", 2, "audio", Voice)
 
 
 def make_sound(

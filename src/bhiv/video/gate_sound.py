@@ -14,6 +14,7 @@ from bhiv.cache import Step
 from bhiv.errors import GateRejected
 from bhiv.plan import SAMPLE_RATE, Contract, Samples
 from bhiv.video import bed, sound
+from bhiv.video.loudness import gated, power
 
 _TRUE_PEAK_LIMIT = -1.0
 _TIMEOUT_SECONDS = 1200
@@ -35,8 +36,6 @@ _CLEARLY_BETTER = 0.1
 #: Silence around a part, in ms: each window of 400 ms that hears something of it.
 _AROUND_MS = 400
 _MOMENTARY = "lavfi.r128.M"
-#: EBU R 128.
-_ABSOLUTE_GATE_LUFS, _RELATIVE_GATE_LU = -70.0, -10.0
 #: What a level of silence is said to be, in dBFS.
 _QUIETEST_HEARD = -100.0
 #: Words with less between them are one stretch of speech.
@@ -104,7 +103,7 @@ def listen_to_part(path: Path) -> Part:
     own = heard.levels[_AROUND_MS // _STEP_MS : -_AROUND_MS // _STEP_MS]
     return Part(
         heard=heard.model_copy(update={"packed": _packed(own)}),
-        momentary=tuple(loudness for loudness in momentary if loudness > _ABSOLUTE_GATE_LUFS),
+        momentary=tuple(filter(isfinite, momentary)),
     )
 
 
@@ -116,20 +115,12 @@ def together(parts: Iterable[tuple[int, Part]], length: Samples) -> Heard:
         start, own = round(first * 1000 / SAMPLE_RATE / _STEP_MS), part.heard.levels
         levels[max(start, 0) : start + len(own)] = own[max(-start, 0) :][: len(levels) - max(start, 0)]
     peaks = [part.heard.true_peak_dbtp for _, part in parts if part.heard.true_peak_dbtp is not None]
+    loudness = gated(np.array([power(lufs) for _, part in parts for lufs in part.momentary]))
     return Heard(
-        loudness_lufs=_gated([loudness for _, part in parts for loudness in part.momentary]),
+        loudness_lufs=round(loudness, 1) if isfinite(loudness) else None,
         true_peak_dbtp=max(peaks, default=None),
         packed=_packed(levels),
     )
-
-
-def _gated(momentary: Sequence[float]) -> float | None:
-    """Return the integrated loudness (EBU R 128) of moments that are above the absolute gate; None without any."""
-    if not momentary:
-        return None
-    powers = 10 ** (np.array(momentary) / 10)
-    spoken = powers[powers > powers.mean() * 10 ** (_RELATIVE_GATE_LU / 10)]
-    return round(float(10 * np.log10(spoken.mean())), 1)
 
 
 def _listened(path: Path, filters: str) -> tuple[Heard, str]:

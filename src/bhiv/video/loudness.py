@@ -140,12 +140,16 @@ def integrated(energies: Values) -> float:
         part[: len(part) // _HOP * _HOP].reshape(-1, _HOP).sum(axis=1, dtype=np.float64) for part in segments(energies)
     ]
     sums = np.cumsum(np.concatenate([[0.0], *hops]))
-    powers = np.maximum(sums[_HOPS:] - sums[:-_HOPS], 0) / (_HOPS * _HOP * BLOCK)
-    gated = powers[powers > _power(_ABSOLUTE_GATE)]
-    if not gated.size:
+    return gated(np.maximum(sums[_HOPS:] - sums[:-_HOPS], 0) / (_HOPS * _HOP * BLOCK))
+
+
+def gated(powers: NDArray[np.float64]) -> float:
+    """Return the integrated loudness in LUFS of mean squares of 400 ms, every 100 ms; minus infinity for silence."""
+    loud = powers[powers > power(_ABSOLUTE_GATE)]
+    if not loud.size:
         return -np.inf
-    gated = gated[gated > gated.mean() * 10 ** (_RELATIVE_GATE / 10)]
-    return float(10 * np.log10(gated.mean()) - 0.691)
+    loud = loud[loud > loud.mean() * 10 ** (_RELATIVE_GATE / 10)]
+    return float(10 * np.log10(loud.mean()) - 0.691)
 
 
 def highest_peak(heard: Heard) -> float:
@@ -181,5 +185,6 @@ def _turns(length: int) -> tuple[NDArray[np.complex64], ...]:
     )
 
 
-def _power(lufs: float) -> float:
+def power(lufs: float) -> float:
+    """Return the mean square of a loudness in LUFS."""
     return float(10 ** ((lufs + 0.691) / 10))
