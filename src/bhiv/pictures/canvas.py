@@ -21,6 +21,10 @@ COARSE = 8
 #: Standard deviation of the grain, of 255; less, and x264 makes bands out of gradients.
 _GRAIN = 2.5
 _TILE = 512
+#: No light at all has no logarithm.
+_DARKEST = 1e-9
+#: Rows that are developed at once; a whole number of them makes a tile.
+_BAND = 32
 #: Bits of a fraction in OpenCV's integer coordinates.
 _SHIFT = 4
 
@@ -149,7 +153,9 @@ class Canvas:
 
     def cover(self, field: Field) -> None:
         """Put a coarse field of colours over everything."""
-        self.replace(0, self.enlarge(field))
+        cv2.resize(field, (self.width, self.height), dst=self.light, interpolation=cv2.INTER_LINEAR)
+        if self._cover is not None:
+            self._cover[:] = 1
 
     def dim(self, field: Field) -> None:
         """Multiply the light by a coarse field of factors."""
@@ -175,7 +181,7 @@ class Canvas:
         else:
             change = cv2.subtract(region, cast(Field, (*tint, 0.0)))  # OpenCV takes a scalar; its stubs know none
         cv2.multiply(change, spread, dst=change)
-        self.light[here] = region - change
+        cv2.subtract(region, change, dst=region)
         self._covered(here, share)
 
     def add(self, field: Field, left: float, top: float) -> None:
@@ -265,14 +271,19 @@ class Canvas:
 def developed(light: Field, left: int = 0, top: int = 0) -> NDArray[np.uint8]:
     """Return linear light as an 8-bit RGB picture, with the grain that a place in a larger one has."""
     height, width = light.shape[:2]
-    curve = cv2.pow(np.clip(light, 0.0, 1.0), 1 / GAMMA)
     # One tile over and over: nobody sees the period in noise this faint.
-    down, right = max(height - _TILE, 0), max(width - _TILE, 0)
-    noise = cv2.copyMakeBorder(np.roll(_grain(), (-top, -left), (0, 1)), 0, down, 0, right, cv2.BORDER_WRAP)[
-        :height, :width
-    ]
-    picture = cv2.addWeighted(curve, 255.0, cv2.merge([noise] * 3), 1.0, 0.0, dtype=cv2.CV_8U)
-    return np.asarray(picture, np.uint8)
+    noise = np.take(np.roll(_grain(), (-top, -left), (0, 1)), np.arange(width), axis=1, mode="wrap")
+    picture = np.empty((height, width, 3), np.uint8)
+    # A band at a time stays in the processor's cache: a whole picture is 33 MB, and each step would fetch it anew.
+    for first in range(0, height, _BAND):
+        rows = slice(first, min(first + _BAND, height))
+        curve = np.clip(light[rows], _DARKEST, 1.0)
+        # A power, at a quarter of what `cv2.pow` takes. OpenCV takes a scalar; its stubs know none.
+        cv2.log(curve, dst=curve)
+        cv2.exp(cv2.multiply(curve, cast(Field, 1 / GAMMA), dst=curve), dst=curve)
+        grain = noise[first % _TILE :][: rows.stop - first]
+        cv2.addWeighted(curve, 255.0, cv2.merge([grain] * 3), 1.0, 0.0, dst=picture[rows], dtype=cv2.CV_8U)
+    return picture
 
 
 def ellipse(x: float, y: float, across: float, down: float) -> NDArray[np.floating]:
