@@ -21,7 +21,7 @@ class Voice(Contract):
     heard: gate_sound.Part
 
 
-VOICE = Step("voice", 2, "audio", Voice)
+VOICE = Step("voice", 3, "audio", Voice)
 
 
 def make_sound(
@@ -84,20 +84,23 @@ def _voices(bucket: Bucket, soundtrack: sound.Soundtrack, folder: Path) -> tuple
     starts = [voicing.start for voicing in soundtrack.voicings]
     dialogue = sound.hear(starts, [*map(bucket.fetch, narrations)], soundtrack.length, folder)
     keys = [VOICE.key(narration, dialogue.gain_db, soundtrack.encoder) for narration in narrations]
-
-    def make(number: int) -> Voice:
-        file = sound.encode_voice(dialogue, number, folder)
-        packets = bucket.put_file(f"{keys[number]}.aac", file, "audio/aac")
-        voice = Voice(packets=packets, heard=gate_sound.listen_to_part(file))
-        keep(bucket, keys[number], voice)
-        return voice
-
-    voices = [voice or make(number) for number, voice in enumerate(find_all(bucket, VOICE, keys))]
-    firsts = [*map(sound.packet_at, starts)]
+    voices, firsts = _make_voices(bucket, dialogue, keys, folder), [*map(sound.packet_at, starts)]
     packets = [(first, bucket.fetch(voice.packets)) for first, voice in zip(firsts, voices, strict=True)]
     # A packet's samples are heard with the one before.
     parts = [((first - 1) * aac.PACKET, voice.heard) for first, voice in zip(firsts, voices, strict=True)]
     return aac.lay(packets, soundtrack.length, folder), gate_sound.together(parts, soundtrack.length)
+
+
+def _make_voices(bucket: Bucket, dialogue: sound.Dialogue, keys: Sequence[str], folder: Path) -> list[Voice]:
+    """Return the voices by these names, in order; those that are not in the bucket are encoded and heard together."""
+    known, made = find_all(bucket, VOICE, keys), dict[int, Voice]()
+    new = [number for number, voice in enumerate(known) if voice is None]
+    files = sound.encode_voices(dialogue, new, folder)
+    for number, file, heard in zip(new, files, gate_sound.listen_to_parts(files, folder), strict=True):
+        packets = bucket.put_file(f"{keys[number]}.aac", file, "audio/aac")
+        made[number] = Voice(packets=packets, heard=heard)
+        keep(bucket, keys[number], made[number])
+    return [voice or made[number] for number, voice in enumerate(known)]
 
 
 def _find_music(

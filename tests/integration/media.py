@@ -159,11 +159,9 @@ def join_all(folder: Path, programme: Programme, numbers: Sequence[int] | None =
 def lay_voices(starts: Sequence[int], narrations: Sequence[Path], length: int, folder: Path) -> Path:
     """Make the sound of voices with nothing under them, each by itself."""
     dialogue = sound.hear([*map(Samples, starts)], narrations, Samples(length), folder)
-    parts = [
-        (sound.packet_at(Samples(start)), sound.encode_voice(dialogue, number, folder))
-        for number, start in enumerate(starts)
-    ]
-    return aac.lay(parts, Samples(length), folder)
+    packets = sound.encode_voices(dialogue, range(len(narrations)), folder)
+    firsts = [sound.packet_at(Samples(start)) for start in starts]
+    return aac.lay(zip(firsts, packets, strict=True), Samples(length), folder)
 
 
 def write_clip(

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bhiv import ffmpeg, production, scoring
+from bhiv import ffmpeg, process, production, scoring
 from bhiv.cache import Made
+from bhiv.errors import GateRejected
 from bhiv.plan import SAMPLE_RATE, Samples, Scene
 from bhiv.production import Frame
 from bhiv.settings import Settings
@@ -125,7 +126,50 @@ def test_the_gain_is_one_of_few(tmp_path: Path) -> None:
 def test_voices_in_each_others_place_are_refused(tmp_path: Path) -> None:
     voice = media.write_voice(tmp_path / "voice.wav", 48_000)
     dialogue = sound.hear([Samples(0)], [voice], Samples(96_000), tmp_path)
-    packets = sound.encode_voice(dialogue, 0, tmp_path)
+    [packets] = sound.encode_voices(dialogue, [0], tmp_path)
 
     with pytest.raises(ValueError, match="packet 40"):
         aac.lay([(0, packets), (40, packets)], Samples(96_000), tmp_path)
+
+
+def test_voices_are_the_same_encoded_and_heard_together_or_alone(tmp_path: Path) -> None:
+    spoken = [media.write_voice(tmp_path / f"{number}.wav", 9_000 + 700 * number, 0.1) for number in range(18)]
+    starts = [Samples(40_000 * number) for number in range(18)]
+    dialogue = sound.hear(starts, spoken, Samples(40_000 * 18), tmp_path)
+    (together := tmp_path / "together").mkdir()
+    (alone := tmp_path / "alone").mkdir()
+
+    files = sound.encode_voices(dialogue, range(18), together)
+
+    assert len({file.read_bytes() for file in files}) == 18
+    heard = gate_sound.listen_to_parts(files, together)
+    for number in (0, 16, 17):
+        [file] = sound.encode_voices(dialogue, [number], alone)
+        assert file.read_bytes() == files[number].read_bytes()
+        assert gate_sound.listen_to_parts([file], alone) == [heard[number]]
+
+
+def test_a_part_that_is_damaged_is_refused(tmp_path: Path) -> None:
+    voice = media.write_voice(tmp_path / "voice.wav", 48_000)
+    dialogue = sound.hear([Samples(0)], [voice], Samples(48_000), tmp_path)
+    [whole] = sound.encode_voices(dialogue, [0], tmp_path)
+    damaged = tmp_path / "damaged.aac"
+    packets = bytearray(whole.read_bytes())
+    packets[len(packets) // 2 : len(packets) // 2 + 200] = bytes(range(200))
+    damaged.write_bytes(packets)
+
+    with pytest.raises(GateRejected, match="damaged"):
+        gate_sound.listen_to_parts([whole, damaged], tmp_path)
+
+
+def test_pauses_are_the_encoders_own_silence(tmp_path: Path) -> None:
+    voice = media.write_voice(tmp_path / "voice.wav", 48_000, 0.0)
+    dialogue = sound.hear([Samples(0)], [voice], Samples(48_000), tmp_path)
+    [silent] = sound.encode_voices(dialogue, [0], tmp_path)
+
+    laid = aac.lay([], Samples(96_000), tmp_path)
+
+    assert not media.heard(laid).any()
+    process.run(ffmpeg.command("-i", str(laid), "-c", "copy", str(tmp_path / "laid.adts.aac")), timeout_seconds=20)
+    pauses = (tmp_path / "laid.adts.aac").read_bytes()
+    assert silent.read_bytes() == pauses[: silent.stat().st_size]

@@ -4,7 +4,8 @@ A packet holds what is heard of 1024 samples and of those after them, and knows 
 14496-3). Between packets of silence others can be put that were encoded elsewhere, and no sample differs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,37 +13,66 @@ import numpy as np
 from bhiv import ffmpeg, process
 from bhiv.plan import SAMPLE_RATE, Samples
 from bhiv.video.dynamics import Envelope, amplified
-from bhiv.video.loudness import BLOCK, Sound, pieces
+from bhiv.video.loudness import BLOCK, Sound, Wave, pieces
 
 #: In samples.
 PACKET = 1024
-_STALL_SECONDS = 120
+_STALL_SECONDS, _TIMEOUT_SECONDS = 120, 1200
 #: One quality all along, whose noise is masked at 99 of 100 moments, at half of what 256 kbit/s cost; the default coder
 #: overshoots by up to 4.6 dB for moments, measured on 14 min of speech, and takes four times as long.
 _ENCODER = ("-c:a", "aac", "-aac_coder", "fast", "-q:a", "2.5", "-aac_tns", "0", "-aac_pns", "0", "-aac_is", "0")
 #: What is the same on both sides need not be tried otherwise.
 _ONE_SIDED = ("-aac_ms", "1")
 _BITEXACT = ("-flags:a", "+bitexact", "-fflags", "+bitexact")
+_SAMPLES = ("-f", "f32le", "-ar", str(SAMPLE_RATE))
+#: A process takes 12 ms to start, and as many threads as it has files are at work in it.
+_AT_ONCE = 16
+#: Two channels in which nothing is heard: no band of any has a figure (ISO/IEC 14496-3, 4.4.2.1), behind an ADTS head.
+_PAUSE = bytes.fromhex("fff14c8001bffc 211004608c1c")
 #: Of the head of an ADTS packet, in bytes, and where it has the packet's length, in bits from its end.
 _HEAD, _LENGTH_AT, _LENGTH_MASK = 7, 13, 0x1FFF
 
 
-def encode(sound: Sound, gains: Envelope, target: Path, *, one_sided: bool = False) -> None:
-    """Write a sound after its gains, stereo: into an MP4 (`.m4a`) or as packets with a head each, ADTS (`.aac`).
-
-    With `one_sided` it has one channel, which is heard on both sides.
+def encode(sound: Sound, gains: Envelope, target: Path) -> None:
+    """Write a sound after its gains, stereo, into an MP4 (`.m4a`).
 
     Raises:
         ToolFailed, ToolTimedOut, DiskFull, Interrupted: there is no sound; what was written stays.
     """
-    raw = ("-f", "f32le", "-ar", str(SAMPLE_RATE), "-ac", "2", "-i", "pipe:0")
-    coding = (*_ENCODER, *_ONE_SIDED) if one_sided else _ENCODER
-    command = ffmpeg.command(*raw, *coding, *_BITEXACT, str(target))
+    command = ffmpeg.command(*_SAMPLES, "-ac", "2", "-i", "pipe:0", *_ENCODER, *_BITEXACT, str(target))
     with process.feed(command, stall_seconds=_STALL_SECONDS) as write:
-        for start, end in pieces(sound.length):
-            heard = amplified(sound.read(start, end), gains[start // BLOCK : end // BLOCK + 1])
-            both = np.broadcast_to(heard, (2, end - start))[:, : sound.length - start]
-            write(np.ascontiguousarray(both.T, "<f4").data.cast("B"))
+        for piece in _amplified(sound, gains):
+            write(np.ascontiguousarray(piece.T).data.cast("B"))
+
+
+def encode_each(sounds: Sequence[tuple[Sound, Envelope]], folder: Path) -> list[Path]:
+    """Write sounds of one channel, heard on both sides, each after its gains, as packets with a head each (ADTS).
+
+    Their files are in `folder`, in the sounds' order.
+
+    Raises:
+        ToolFailed, ToolTimedOut, DiskFull, Interrupted: there is no sound; what was written stays.
+    """
+    for first in range(0, len(sounds), _AT_ONCE):
+        numbers = range(len(sounds))[first : first + _AT_ONCE]
+        for number in numbers:
+            with (folder / f"{number}.raw").open("wb") as raw:
+                raw.writelines(piece.data for piece in _amplified(*sounds[number]))
+        inputs = [(*_SAMPLES, "-ac", "1", "-i", f"{number}.raw") for number in numbers]
+        coded = (*_ENCODER, *_ONE_SIDED, "-af", "pan=stereo|c0=c0|c1=c0", *_BITEXACT)
+        outputs = [("-map", str(at), *coded, f"{number}.aac") for at, number in enumerate(numbers)]
+        command = ffmpeg.command(*chain.from_iterable((*inputs, *outputs)))
+        process.run(command, timeout_seconds=_TIMEOUT_SECONDS, cwd=folder)
+        for number in numbers:
+            (folder / f"{number}.raw").unlink()
+    return [folder / f"{number}.aac" for number in range(len(sounds))]
+
+
+def _amplified(sound: Sound, gains: Envelope) -> Iterator[Wave]:
+    """Yield a sound after its gains piece by piece, exactly as long as it is: channels x samples, little-endian."""
+    for start, end in pieces(sound.length):
+        heard = amplified(sound.read(start, end), gains[start // BLOCK : end // BLOCK + 1])
+        yield np.ascontiguousarray(heard[:, : sound.length - start], "<f4")
 
 
 def lay(parts: Iterable[tuple[int, Path]], length: Samples, folder: Path) -> Path:
@@ -53,16 +83,16 @@ def lay(parts: Iterable[tuple[int, Path]], length: Samples, folder: Path) -> Pat
     Raises:
         ValueError: a part begins before the one before it has ended.
     """
-    pause, written = _silence(folder), 0
+    written = 0
     with (folder / "laid.aac").open("wb") as laid:
         for first, path in parts:
             if first < written:
                 raise ValueError(f"a part can't begin with packet {first}: the one before it ends with {written - 1}")
             packets = path.read_bytes()
-            laid.write(pause * (first - written))
+            laid.write(_PAUSE * (first - written))
             laid.write(packets)
             written = first + _count(packets)
-        laid.write(pause * (-(-length // PACKET) + 1 - written))
+        laid.write(_PAUSE * (-(-length // PACKET) + 1 - written))
     # As the encoder would have written it: it begins a packet early, and the last one ends with the sound.
     start = f"(N-1)*{PACKET}"
     times = (f"round({samples}/({SAMPLE_RATE}*TB))" for samples in (start, rf"min({PACKET}\,{length}-{start})"))
@@ -70,15 +100,6 @@ def lay(parts: Iterable[tuple[int, Path]], length: Samples, folder: Path) -> Pat
     copied = ("-c", "copy", "-bsf:a", setts, "-fflags", "+bitexact", "sound.m4a")
     process.run(ffmpeg.command("-f", "aac", "-i", "laid.aac", *copied), timeout_seconds=_STALL_SECONDS, cwd=folder)
     return folder / "sound.m4a"
-
-
-def _silence(folder: Path) -> bytes:
-    """Return a packet in which nothing is heard."""
-    source = ("-f", "lavfi", "-i", f"anullsrc=r={SAMPLE_RATE}:cl=stereo", "-frames:a", "1")
-    coded = (*_ENCODER, *_ONE_SIDED, *_BITEXACT, "silence.aac")
-    process.run(ffmpeg.command(*source, *coded), timeout_seconds=_STALL_SECONDS, cwd=folder)
-    packets = (folder / "silence.aac").read_bytes()
-    return packets[: _length(packets, 0)]
 
 
 def _count(packets: bytes) -> int:

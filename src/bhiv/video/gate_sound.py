@@ -2,8 +2,9 @@
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Sequence
-from math import isfinite
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from math import isfinite, log10
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,12 @@ _SOUGHT_MS = 1_000
 _CLEARLY_BETTER = 0.1
 #: Silence around a part, in ms: each window of 400 ms that hears something of it.
 _AROUND_MS = 400
-_MOMENTARY = "lavfi.r128.M"
+_AROUND_BYTES = _AROUND_MS * _RATE // 1000 * 2
+_METER = "ebur128=peak=true:framelog=quiet"
+_MOMENTARY, _PEAK = "lavfi.r128.M", "lavfi.r128.true_peak"
+_LEVELS = ("-f", "s16le", "-ac", "1", "-ar", str(_RATE))
+#: Parts that one process hears: it takes 12 ms to start.
+_AT_ONCE = 16
 #: What a level of silence is said to be, in dBFS.
 _QUIETEST_HEARD = -100.0
 #: Words with less between them are one stretch of speech.
@@ -61,13 +67,16 @@ class Heard(Contract):
     @property
     def levels(self) -> NDArray[np.float32]:
         """Level of each `_STEP_MS` in dBFS (root of the mean square)."""
-        return np.frombuffer(b64decode(self.packed), np.uint8).astype(np.float32) * np.float32(-0.5)
+        return _unpacked(self.packed)
 
 
 class Part(Contract):
     """The sound of a part of a file, with silence before and after it."""
 
-    heard: Heard
+    #: None for silence.
+    true_peak_dbtp: float | None
+    #: As those of the whole.
+    packed: str
     #: Loudness of 400 ms in LUFS, every 100 ms: what EBU R 128 makes the whole's loudness of.
     momentary: tuple[float, ...]
 
@@ -87,22 +96,47 @@ def listen(path: Path) -> Heard:
     Raises:
         GateRejected: some of it can't be decoded.
     """
-    return _listened(path, "ebur128=peak=true:framelog=quiet")[0]
+    levels = _Levels()
+    whole = ("-i", str(path), "-map", "0:a:0", "-af", _METER, *_LEVELS, "-")
+    told = _decoded(ffmpeg.command("-v", "level+info", *whole), None, levels.take)
+    loudness = ffmpeg.parse_loudness(told)
+    peak = loudness.true_peak
+    return Heard(
+        loudness_lufs=loudness.integrated if isfinite(loudness.integrated) else None,
+        true_peak_dbtp=peak if peak is not None and isfinite(peak) else None,
+        packed=_packed(levels),
+    )
 
 
-def listen_to_part(path: Path) -> Part:
-    """Decode all sound of what is a part of a longer one, once, as if it lay in silence.
+def listen_to_parts(paths: Sequence[Path], folder: Path) -> list[Part]:
+    """Decode all sound of what are parts of a longer one, each once and as if it lay in silence.
+
+    What is noted down of each is in `folder` until all are heard.
 
     Raises:
         GateRejected: some of it can't be decoded.
     """
     around = f"adelay={_AROUND_MS}:all=1,apad=pad_dur={_AROUND_MS}ms"
-    told_aside = f"metadata=1,ametadata=print:key={_MOMENTARY}"
-    heard, told = _listened(path, f"{around},ebur128=peak=true:framelog=quiet:{told_aside}")
-    momentary = (float(found) for found in re.findall(rf"{_MOMENTARY}=(\S+)", told))
-    own = heard.levels[_AROUND_MS // _STEP_MS : -_AROUND_MS // _STEP_MS]
+    heard = []
+    for first in range(0, len(paths), _AT_ONCE):
+        some = paths[first : first + _AT_ONCE]
+        inputs = [("-i", str(path)) for path in some]
+        meters = [f"{around},{_METER}:metadata=1,ametadata=print:file={at}.told" for at in range(len(some))]
+        outputs = [("-map", f"{at}:a:0", "-af", meter, *_LEVELS, f"{at}.levels") for at, meter in enumerate(meters)]
+        _decoded(ffmpeg.command("-v", "level+info", *chain.from_iterable((*inputs, *outputs))), folder)
+        heard += [_part(folder / f"{at}.told", folder / f"{at}.levels") for at in range(len(some))]
+    return heard
+
+
+def _part(told: Path, samples: Path) -> Part:
+    """Return what was noted down of a part."""
+    levels, text = _Levels(), told.read_text(encoding="ascii")
+    levels.take(samples.read_bytes()[_AROUND_BYTES:-_AROUND_BYTES])
+    momentary = (float(found) for found in re.findall(rf"{_MOMENTARY}=(\S+)", text))
+    peak = max((float(found) for found in re.findall(rf"{_PEAK}=(\S+)", text)), default=0.0)
     return Part(
-        heard=heard.model_copy(update={"packed": _packed(own)}),
+        true_peak_dbtp=20 * log10(peak) if peak else None,
+        packed=_packed(levels),
         momentary=tuple(filter(isfinite, momentary)),
     )
 
@@ -112,42 +146,35 @@ def together(parts: Iterable[tuple[int, Part]], length: Samples) -> Heard:
     parts = list(parts)
     levels = np.full(length * 1000 // SAMPLE_RATE // _STEP_MS, _QUIETEST_HEARD, np.float32)
     for first, part in parts:
-        start, own = round(first * 1000 / SAMPLE_RATE / _STEP_MS), part.heard.levels
+        start, own = round(first * 1000 / SAMPLE_RATE / _STEP_MS), _unpacked(part.packed)
         levels[max(start, 0) : start + len(own)] = own[max(-start, 0) :][: len(levels) - max(start, 0)]
-    peaks = [part.heard.true_peak_dbtp for _, part in parts if part.heard.true_peak_dbtp is not None]
+    peaks = [part.true_peak_dbtp for _, part in parts if part.true_peak_dbtp is not None]
     loudness = gated(np.array([power(lufs) for _, part in parts for lufs in part.momentary]))
     return Heard(
         loudness_lufs=round(loudness, 1) if isfinite(loudness) else None,
-        true_peak_dbtp=max(peaks, default=None),
-        packed=_packed(levels),
+        true_peak_dbtp=round(max(peaks), 1) if peaks else None,
+        packed=_pack(levels),
     )
 
 
-def _listened(path: Path, filters: str) -> tuple[Heard, str]:
-    """Return what is heard after filters, and all that ffmpeg said."""
-    levels = _Levels()
-    decoded = process.run(
-        ffmpeg.command(
-            *("-v", "level+info", "-i", str(path), "-map", "0:a:0", "-af", filters),
-            *("-f", "s16le", "-ac", "1", "-ar", str(_RATE), "-"),
-        ),
-        timeout_seconds=_TIMEOUT_SECONDS,
-        take=levels.take,
-    )
-    if errors := [line for line in decoded.stderr.splitlines() if "[error]" in line or "[fatal]" in line]:
+def _decoded(command: list[str], folder: Path | None, take: Callable[[bytes], object] | None = None) -> str:
+    """Run what decodes sound, and return all that ffmpeg said."""
+    told = process.run(command, timeout_seconds=_TIMEOUT_SECONDS, cwd=folder, take=take).stderr
+    if errors := [line for line in told.splitlines() if "[error]" in line or "[fatal]" in line]:
         raise GateRejected(f"the sound is damaged, {len(errors)} errors instead of 0: {errors[0]}")
-    loudness = ffmpeg.parse_loudness(decoded.stderr)
-    peak = loudness.true_peak
-    heard = Heard(
-        loudness_lufs=loudness.integrated if isfinite(loudness.integrated) else None,
-        true_peak_dbtp=peak if peak is not None and isfinite(peak) else None,
-        packed=_packed(10 * np.log10(levels.powers() + np.float32(1e-10))),
-    )
-    return heard, decoded.stderr
+    return told
 
 
-def _packed(levels: NDArray[np.float32]) -> str:
+def _packed(heard: "_Levels") -> str:
+    return _pack(10 * np.log10(heard.powers() + np.float32(1e-10)))
+
+
+def _pack(levels: NDArray[np.float32]) -> str:
     return b64encode(np.rint(levels * -2).clip(0, 255).astype(np.uint8).data).decode()
+
+
+def _unpacked(packed: str) -> NDArray[np.float32]:
+    return np.frombuffer(b64decode(packed), np.uint8).astype(np.float32) * np.float32(-0.5)
 
 
 def key(packets: str) -> str:

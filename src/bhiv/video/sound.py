@@ -135,7 +135,7 @@ class _Mix:
 class Dialogue:
     """Voices with nothing under them, and what each of them is like, one channel of it, before the gain they share."""
 
-    narrations: Sequence[Path]
+    voices: Sequence["_Voices"]
     heard: Sequence[slice]
     gain_db: float
     #: By the millisecond, of all.
@@ -145,33 +145,32 @@ class Dialogue:
 def hear(starts: Sequence[Samples], narrations: Sequence[Path], length: Samples, folder: Path) -> Dialogue:
     """Listen to voices, in order, each evened out by itself, and find the gain that brings all to the loudness."""
     energies, peaks, heard = Curve(), Curve(), list[slice]()
+    voices = [_alone(path, folder / f"{number}.clean") for number, path in enumerate(narrations)]
 
     def pause(until: Samples) -> None:
         silence = np.zeros(max(until // BLOCK - len(peaks), 0), np.float32)
         energies.add(silence)
         peaks.add(silence)
 
-    for start, path in zip(starts, narrations, strict=True):
-        voice = listen(_alone(path, folder))
+    for start, voice in zip(starts, voices, strict=True):
+        own = listen(voice)
         pause(start)
-        heard.append(slice(len(peaks), len(peaks) + len(voice.peaks)))
-        energies.add(voice.energies[:])
-        peaks.add(voice.peaks[:])
+        heard.append(slice(len(peaks), len(peaks) + len(own.peaks)))
+        energies.add(own.energies[:])
+        peaks.add(own.peaks[:])
     pause(length)
     gain = dynamics.find_gain(Heard(energies, peaks).doubled(), TARGET_LUFS, _CEILING_DB)
-    return Dialogue(narrations, heard, round(gain / _GAIN_STEP_DB) * _GAIN_STEP_DB, peaks)
+    return Dialogue(voices, heard, round(gain / _GAIN_STEP_DB) * _GAIN_STEP_DB, peaks)
 
 
-def encode_voice(dialogue: Dialogue, number: int, folder: Path) -> Path:
-    """Write one of the voices, mastered, into `folder` as packets of AAC (ADTS), and return its path.
+def encode_voices(dialogue: Dialogue, numbers: Sequence[int], folder: Path) -> list[Path]:
+    """Write the voices with these numbers, mastered, into `folder` as packets of AAC (ADTS), and return their paths.
 
     Raises:
         ToolFailed, ToolTimedOut, DiskFull, Interrupted: there is no sound; what was written stays in `folder`.
     """
-    voice, target = _alone(dialogue.narrations[number], folder), folder / f"{number}.aac"
-    gains = dynamics.limit(dialogue.peaks[dialogue.heard[number]], dialogue.gain_db, _CEILING_DB)
-    aac.encode(voice, gains, target, one_sided=True)
-    return target
+    gains = [dynamics.limit(dialogue.peaks[dialogue.heard[at]], dialogue.gain_db, _CEILING_DB) for at in numbers]
+    return aac.encode_each([(dialogue.voices[at], own) for at, own in zip(numbers, gains, strict=True)], folder)
 
 
 def packet_at(start: Samples) -> int:
@@ -179,10 +178,10 @@ def packet_at(start: Samples) -> int:
     return round(start / aac.PACKET)
 
 
-def _alone(narration: Path, folder: Path) -> "_Voices":
+def _alone(narration: Path, clean: Path) -> "_Voices":
     """Return a narration, evened out, with silence behind it up to whole packets."""
     packets = -(-Recording(narration, 1).length // aac.PACKET) + _REST
-    return _Voices(narration, packets * aac.PACKET, folder / "clean")
+    return _Voices(narration, packets * aac.PACKET, clean)
 
 
 def master(
