@@ -61,7 +61,8 @@ class Ink:
         luma, chroma = self.keeps
         for plane, kept, added, by in zip((y, u, v), (luma, chroma, chroma), self.adds, (1, 2, 2), strict=True):
             part = self.box.of(plane, by)
-            cv2.add(cv2.multiply(part, kept, scale=1 / 255), added, dst=part)
+            cv2.multiply(part, kept, dst=part, scale=1 / 255)
+            cv2.add(part, added, dst=part)
 
 
 def ink(pieces: Sequence[Piece], em: float, width: int, height: int, *, second: Colour | None = None) -> Ink | None:
