@@ -120,7 +120,7 @@ class Captioned(Contract):
 
 PICTURE = Step("picture", 3, "images", Drawn)
 LAYERS = Step("layers", layers.VERSION, "images", Layered)
-NARRATION = Step("narration", 1, "audio", Narrated)
+NARRATION = Step("narration", 2, "audio", Narrated)
 CAPTIONS = Step("captions", 2, "clips", Captioned)
 GATE = Step("gate", 2, "videos", gate.Verdict)
 

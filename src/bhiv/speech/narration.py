@@ -8,9 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 
-from bhiv import ffmpeg, process
 from bhiv.errors import PlanError
 from bhiv.plan import SAMPLE_RATE, Samples
 from bhiv.speech.espeak import synthesize_all
@@ -28,7 +28,6 @@ _CLAUSE_GAP = Fraction("0.15")
 #: A line of verse that runs on into the next, and one that ends with its sentence.
 _LINE_GAP = Fraction("0.3")
 _CLOSED_LINE_GAP = Fraction("0.45")
-_RESAMPLE_TIMEOUT_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def narrate(
     utterances give the same bytes.
 
     Raises:
-        ToolFailed, ToolTimedOut: espeak or ffmpeg could not.
+        ToolFailed, ToolTimedOut: espeak could not.
     """
     said = [(part, say(part) if isinstance(part, Sentence) else None) for part in parts]
     track = _laid_out([(part, heard and heard[1]) for part, heard in said])
@@ -194,13 +193,11 @@ def _resampled(samples: NDArray[np.int16], rate: int) -> NDArray[np.int16]:
     """Return the sound at 48 kHz, exactly as long as before, rounded up to a sample."""
     if rate == SAMPLE_RATE:
         return samples
-    length = -(-len(samples) * SAMPLE_RATE // rate)
-    command = ffmpeg.command(
-        *("-f", "s16le", "-ar", str(rate), "-ac", "1", "-i", "pipe:0"),
-        *("-af", f"aresample={SAMPLE_RATE},apad=whole_len={length},atrim=end_sample={length}", "-f", "s16le", "pipe:1"),
-    )
-    data = samples.astype("<i2").tobytes()
-    return np.frombuffer(process.run(command, timeout_seconds=_RESAMPLE_TIMEOUT_SECONDS, stdin=data).stdout, "<i2")
+    # In floating point: to 16 bits soxr would add noise, in pauses too.
+    sound = soxr.resample(samples.astype(np.float32), rate, SAMPLE_RATE)
+    resampled = np.zeros(-(-len(samples) * SAMPLE_RATE // rate), np.int16)
+    resampled[: len(sound)] = np.rint(sound).clip(-32_768, 32_767)
+    return resampled
 
 
 def _write(path: Path, samples: NDArray[np.int16]) -> None:
