@@ -12,6 +12,7 @@ then a copy out of the one that fits best, at a twentieth of the cost.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from threading import local
 from typing import NamedTuple, Protocol
 
@@ -255,6 +256,7 @@ class Span(NamedTuple):
     made: int
 
 
+@lru_cache(maxsize=16)  # V is seen as U is
 def aim(origin: float, side: int, room: int, scale: float) -> Span:
     """Return what to resize so that `side` pixels, `scale` apart, are seen from `origin` on; `room` is what there is.
 
