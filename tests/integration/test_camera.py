@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bhiv.plan import Camera, Focus, Frames
 from bhiv.video import camera
 from bhiv.video.camera import Still
-from bhiv.video.yuv import YUV, planes
+from bhiv.video.yuv import ROOM, YUV, planes
 
 WIDTH, HEIGHT = 640, 360
 FRAMES, FPS = 90, 30
@@ -91,6 +91,24 @@ def test_every_size_gives_whole_frames(size: tuple[int, int], move: Camera) -> N
     for frame in shoot(picture, move, 5, width, height):
         assert [(int(plane.min()), int(plane.max())) for plane in frame.planes] == [(93, 93), (128, 128), (128, 128)]
         assert frame.data.nbytes == width * height * 3 // 2
+
+
+@pytest.mark.parametrize("size", [(144, 144), (16, 16), (640, 360)])
+@pytest.mark.parametrize("move", ["zoom_in", "zoom_out", "pan_left", "pan_up", "still"])
+def test_a_frame_with_room_shows_the_same(size: tuple[int, int], move: Camera) -> None:
+    pictured = camera.picture_size(*size)
+    picture = np.random.default_rng(1).integers(0, 256, (pictured[1], pictured[0], 3), np.uint8)
+    still = Still(picture_sha256="", move=move, frames=Frames(40))
+    shot = camera.open_shot(camera.prepare(picture), still, *size, FPS)
+    plain, roomy = YUV.empty(*size), YUV.roomy(*size)
+
+    for number in range(40):
+        shot.expose(number, plain)
+        shot.expose(number, roomy)
+
+        for plane, same in zip(plain.planes, roomy.planes, strict=True):
+            assert np.array_equal(plane, same)
+    assert roomy.data.nbytes == (size[0] + 2 * ROOM) * size[1] * 3 // 2
 
 
 @pytest.mark.parametrize("move", ["zoom_in", "zoom_out", "pan_left", "pan_right", "pan_up", "pan_down"])

@@ -21,14 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bhiv.plan import Camera, Contract, Focus, Frames
-from bhiv.video.yuv import YUV, Plane, planes
+from bhiv.video.yuv import ROOM, YUV, Plane, planes
 
 #: How much larger than the frame a picture is drawn, so that the camera has room and never magnifies.
 MARGIN = 1.15
 #: The closest view. Above 1, because the sub-pixel search needs a scale that is not a whole number.
 CLOSE = 1.04
 _PANNING = 1.06
-#: How many output pixels each search may add, and the error in picture pixels that ends it.
+#: How many output pixels each search may add, no more than a frame has room for, and the error that ends it, in pixels
+#: of the picture.
 _REACH = 32
 _GOOD_ENOUGH = 0.02
 #: Repeated edge pixels around a plane: room for the search where a view touches the picture's edge.
@@ -109,7 +110,8 @@ class _Hold:
             _look(plane, view, target, _Scratch(width, height))
 
     def expose(self, _number: int, frame: YUV) -> None:
-        np.copyto(frame.data, self._seen.data)
+        for target, plane in zip(frame.planes, self._seen.planes, strict=True):
+            np.copyto(target, plane)
 
 
 class _Zoom:
@@ -123,8 +125,9 @@ class _Zoom:
 
     def expose(self, number: int, frame: YUV) -> None:
         view = _between(self._start, self._end, eased(number, self._steps))
-        for plane, target in zip(self._bordered, frame.planes, strict=True):
-            _look(plane, view, target, self._scratch)
+        # In this order: what is too much of Y goes into U and V.
+        for plane, target, around in zip(self._bordered, frame.planes, (frame.around_y, None, None), strict=True):
+            _look(plane, view, target, self._scratch, around)
 
 
 class _Pan:
@@ -197,10 +200,10 @@ class _Scratch(local):
         self.plane = np.empty((height + 2 * _REACH, width + 2 * _REACH), np.uint8)
 
 
-def _look(plane: Plane, view: _View, target: Plane, scratch: _Scratch) -> None:
-    """Fill `target` with what `view` shows of a bordered plane."""
+def _look(plane: Plane, view: _View, target: Plane, scratch: _Scratch, around: Plane | None = None) -> None:
+    """Fill `target` with what `view` shows of a bordered plane; `around` is the target and what may be written too."""
     left, top = _corner(plane, view, target.shape)
-    _resample(plane, left, top, view.scale, target, scratch)
+    _resample(plane, left, top, view.scale, target, scratch, around)
 
 
 def _corner(plane: Plane, view: _View, shape: tuple[int, ...]) -> tuple[float, float]:
@@ -237,13 +240,27 @@ def at_phases(
     return strips
 
 
-def _resample(plane: Plane, left: float, top: float, scale: float, target: Plane, scratch: _Scratch) -> None:
+def _resample(
+    plane: Plane,
+    left: float,
+    top: float,
+    scale: float,
+    target: Plane,
+    scratch: _Scratch,
+    around: Plane | None = None,
+) -> None:
     """Fill `target` with what lies right of and below a place in a bordered plane, at `scale` pixels to one."""
     height, width = target.shape
     across, down = (aim(*which, scale) for which in ((left, width, plane.shape[1]), (top, height, plane.shape[0])))
     window = plane[down.start : down.start + down.read, across.start : across.start + across.read]
+    size = (across.made, down.made)
+    first, column = ROOM // 2 - down.skip, ROOM - across.skip
+    if around is not None and first + down.made <= len(around):
+        in_place = around[first : first + down.made, column : column + across.made]
+        cv2.resize(window, size, dst=in_place, interpolation=cv2.INTER_LINEAR)
+        return
     seen = scratch.plane[: down.made, : across.made]
-    cv2.resize(window, (across.made, down.made), dst=seen, interpolation=cv2.INTER_LINEAR)
+    cv2.resize(window, size, dst=seen, interpolation=cv2.INTER_LINEAR)
     np.copyto(target, seen[down.skip : down.skip + height, across.skip : across.skip + width])
 
 

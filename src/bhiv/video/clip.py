@@ -27,7 +27,7 @@ from bhiv.video.encoder import SOFTWARE, Encoder, group_frames
 from bhiv.video.footage import FootageSpec
 from bhiv.video.overlay import CaptionLayer, Overlay
 from bhiv.video.transitions import Mixed
-from bhiv.video.yuv import YUV
+from bhiv.video.yuv import ROOM, YUV
 
 
 class Entry(Contract):
@@ -129,7 +129,7 @@ def encode(
             for path, (still, shown) in zip(pictures, seen, strict=True)
         ]
         size = (spec.width, spec.height)
-        command = encoder.command(spec.quality, *size, spec.fps, "clip.mp4", instead=output)
+        command = encoder.command(spec.quality, *size, spec.fps, "clip.mp4", room=ROOM, instead=output)
         with process.feed(command, stall_seconds=stall_seconds, cwd=folder, lent=True) as write:
             for frame in _frames(spec, *shots):
                 write(frame.data.data)
@@ -138,8 +138,8 @@ def encode(
 
 def _frames(spec: ClipSpec, shot: Source, before: Source | None = None) -> Iterator[YUV]:
     """Yield the chunk's frames in order, in two buffers by turns: one may be read while the other is filled."""
-    buffers = [YUV.empty(spec.width, spec.height) for _ in range(2)]
-    old = YUV.empty(spec.width, spec.height)
+    buffers = [YUV.roomy(spec.width, spec.height) for _ in range(2)]
+    old = YUV.roomy(spec.width, spec.height)
     overlay = Overlay(spec.captions, spec.width, spec.height, spec.fps) if spec.captions else None
     for number in range(spec.first, spec.first + spec.frames):
         frame = buffers[number % 2]

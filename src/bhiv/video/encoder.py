@@ -66,18 +66,29 @@ class Encoder:
         ]
 
     def command(
-        self, quality: Quality, width: int, height: int, fps: int, target: str, *, instead: Sequence[str] = ()
+        self,
+        quality: Quality,
+        width: int,
+        height: int,
+        fps: int,
+        target: str,
+        *,
+        room: int = 0,
+        instead: Sequence[str] = (),
     ) -> list[str]:
         """Return the argv that encodes raw planar YUV 4:2:0 from standard input into a file.
 
-        `instead` replaces the encoder and the file, for who wants the raw frames.
+        Frames come with `room`, even, on the left and on the right, which is cut off. `instead` replaces the encoder
+        and the file, for who wants the raw frames.
         """
         # Said of the input: as output options only the matrix would reach the file, and this needs no filter.
         tags = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
         device, filters = ((), ()) if instead else (self.device, self.filters)
+        # Takes no time: it moves where a row begins.
+        cut = (f"crop={width}:{height}:{room}:0",) if room else ()
         return ffmpeg.command(
-            *(*device, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{height}", "-r", str(fps)),
-            *(*tags, "-i", "pipe:0", *(("-vf", ",".join(filters)) if filters else ())),
+            *(*device, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width + 2 * room}x{height}", "-r", str(fps)),
+            *(*tags, "-i", "pipe:0", *(("-vf", ",".join((*cut, *filters))) if cut or filters else ())),
             *(instead or (*self.arguments(quality, fps), target)),
         )
 

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 Plane = NDArray[np.uint8]
 
+#: What is beside a frame with room, in pixels on either side, and half of it above.
+ROOM = 64
 #: Y, U and V of black.
 BLACK = (16, 128, 128)
 
@@ -32,6 +34,8 @@ class YUV:
     y: Plane
     u: Plane
     v: Plane
+    #: Y and what is around it, with room only. What is written below Y goes into U and V, which are to be filled later.
+    around_y: Plane | None = None
 
     @classmethod
     def empty(cls, width: int, height: int) -> "YUV":
@@ -49,6 +53,22 @@ class YUV:
             data[luma : luma + chroma].reshape(half),
             data[luma + chroma :].reshape(half),
         )
+
+    @classmethod
+    def roomy(cls, width: int, height: int) -> "YUV":
+        """Return a frame with room around it, which a resize may use that makes too much; nothing of it is set.
+
+        `data` is then a frame that is wider by `ROOM` on the left and on the right.
+        """
+        wide, above = width + 2 * ROOM, ROOM // 2
+        whole = np.empty((above + height) * wide + wide * height // 2, np.uint8)
+        data = whole[above * wide :]
+        y, u, v = (
+            plane[:, ROOM // by : (ROOM + width) // by]
+            for plane, by in zip(cls.of(data, wide, height).planes, (1, 2, 2), strict=True)
+        )
+        below = min(above, height // 2)
+        return cls(data, y, u, v, around_y=whole[: (above + height + below) * wide].reshape(-1, wide))
 
     @property
     def planes(self) -> tuple[Plane, Plane, Plane]:
