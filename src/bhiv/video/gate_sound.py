@@ -131,7 +131,7 @@ def listen_to_parts(paths: Sequence[Path], folder: Path) -> list[Part]:
 
 def _part(told: Path, samples: Path) -> Part:
     """Return what was noted down of a part."""
-    levels, text = _Levels(), told.read_text(encoding="ascii")
+    levels, text = _Levels(), told.read_text(encoding="utf-8")
     levels.take(samples.read_bytes()[_AROUND_BYTES:-_AROUND_BYTES])
     momentary = (float(found) for found in re.findall(rf"{_MOMENTARY}=(\S+)", text))
     peak = max((float(found) for found in re.findall(rf"{_PEAK}=(\S+)", text)), default=0.0)
