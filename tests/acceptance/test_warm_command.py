@@ -362,6 +362,7 @@ def test_down_ends_the_server_and_the_process(deep: Shop) -> None:
     assert (again.code, again.out.count("\n"), "is not running" in again.out) == (0, 1, True)
 
 
+@pytest.mark.usefixtures("nest")  # a home's first command makes the catalog, which takes more
 def test_the_process_has_imported_what_a_render_needs(shop: Shop) -> None:
     own = {"PREFECT_HOME": str(Path(shop.environment["BHIV_HOME"], "prefect"))}
     ended = subprocess.run(
