@@ -27,6 +27,8 @@ TOLD = (
     "Nobody has ever seen where it begins.",
     "In spring it is brown, and in autumn it is nearly blue.",
 )
+#: More than are encoded at once.
+MANY = tuple(f"This is sentence number {number}." for number in range(18))
 #: Nearly as loud, so that the voices' common gain stays.
 EDITED = (*TOLD[:2], "It is long and quiet, and the boats on it are grey.", *TOLD[3:])
 
@@ -64,12 +66,14 @@ def test_an_edit_encodes_only_what_is_said_anew_and_gives_what_a_fresh_run_gives
     assert lay(fresh, own, EDITED).result.sound.sha256 == edited.result.sound.sha256
 
 
+@pytest.mark.parametrize("told", [TOLD, MANY])
 def test_a_voice_is_heard_sample_for_sample_as_it_is_by_itself(
-    workplace: Workplace, settings: Settings, tmp_path: Path
+    workplace: Workplace, settings: Settings, tmp_path: Path, told: Sequence[str]
 ) -> None:
-    made = lay(workplace, settings, TOLD)
+    made = lay(workplace, settings, told)
     whole = media.heard(workplace.bucket.fetch(made.result.sound))
 
+    assert len(kept(workplace)) == sum(map(bool, told))
     for key in kept(workplace):
         packets = tmp_path / "voice.aac"
         packets.write_bytes(workplace.bucket.get_bytes(key))

@@ -25,8 +25,6 @@ _ENCODER = ("-c:a", "aac", "-aac_coder", "fast", "-q:a", "2.5", "-aac_tns", "0",
 _ONE_SIDED = ("-aac_ms", "1")
 _BITEXACT = ("-flags:a", "+bitexact", "-fflags", "+bitexact")
 _SAMPLES = ("-f", "f32le", "-ar", str(SAMPLE_RATE))
-#: A process takes 12 ms to start, and as many threads as it has files are at work in it.
-_AT_ONCE = 16
 #: Two channels in which nothing is heard: no band of any has a figure (ISO/IEC 14496-3, 4.4.2.1), behind an ADTS head.
 _PAUSE = bytes.fromhex("fff14c8001bffc 211004608c1c")
 #: Of the head of an ADTS packet, in bytes, and where it has the packet's length, in bits from its end.
@@ -48,24 +46,24 @@ def encode(sound: Sound, gains: Envelope, target: Path) -> None:
 def encode_each(sounds: Sequence[tuple[Sound, Envelope]], folder: Path) -> list[Path]:
     """Write sounds of one channel, heard on both sides, each after its gains, as packets with a head each (ADTS).
 
-    Their files are in `folder`, in the sounds' order.
+    One process encodes all. Return their files in `folder`, in the sounds' order; those of a call before
+    are replaced.
 
     Raises:
         ToolFailed, ToolTimedOut, DiskFull, Interrupted: there is no sound; what was written stays.
     """
-    for first in range(0, len(sounds), _AT_ONCE):
-        numbers = range(len(sounds))[first : first + _AT_ONCE]
-        for number in numbers:
-            with (folder / f"{number}.raw").open("wb") as raw:
-                raw.writelines(piece.data for piece in _amplified(*sounds[number]))
-        inputs = [(*_SAMPLES, "-ac", "1", "-i", f"{number}.raw") for number in numbers]
-        coded = (*_ENCODER, *_ONE_SIDED, "-af", "pan=stereo|c0=c0|c1=c0", *_BITEXACT)
-        outputs = [("-map", str(at), *coded, f"{number}.aac") for at, number in enumerate(numbers)]
-        command = ffmpeg.command(*chain.from_iterable((*inputs, *outputs)))
-        process.run(command, timeout_seconds=_TIMEOUT_SECONDS, cwd=folder)
-        for number in numbers:
-            (folder / f"{number}.raw").unlink()
-    return [folder / f"{number}.aac" for number in range(len(sounds))]
+    if not sounds:
+        return []
+    numbers = range(len(sounds))
+    for number in numbers:
+        with (folder / f"{number}.raw").open("wb") as raw:
+            raw.writelines(piece.data for piece in _amplified(*sounds[number]))
+    inputs = [(*_SAMPLES, "-ac", "1", "-i", f"{number}.raw") for number in numbers]
+    coded = (*_ENCODER, *_ONE_SIDED, "-af", "pan=stereo|c0=c0|c1=c0", *_BITEXACT)
+    outputs = [("-map", str(number), *coded, f"{number}.aac") for number in numbers]
+    command = ffmpeg.command(*chain.from_iterable((*inputs, *outputs)))
+    process.run(command, timeout_seconds=_TIMEOUT_SECONDS, cwd=folder)
+    return [folder / f"{number}.aac" for number in numbers]
 
 
 def _amplified(sound: Sound, gains: Envelope) -> Iterator[Wave]:

@@ -40,8 +40,6 @@ _AROUND_BYTES = _AROUND_MS * _RATE // 1000 * 2
 _METER = "ebur128=peak=true:framelog=quiet"
 _MOMENTARY, _PEAK = "lavfi.r128.M", "lavfi.r128.true_peaks_ch0"
 _LEVELS = ("-f", "s16le", "-ac", "1", "-ar", str(_RATE))
-#: Parts that one process hears: it takes 12 ms to start.
-_AT_ONCE = 16
 #: What a level of silence is said to be, in dBFS.
 _QUIETEST_HEARD = -100.0
 #: Words with less between them are one stretch of speech.
@@ -111,22 +109,19 @@ def listen(path: Path) -> Heard:
 def listen_to_parts(paths: Sequence[Path], folder: Path) -> list[Part]:
     """Decode all sound of what are parts of a longer one, each once and as if it lay in silence.
 
-    They are the same on both sides, so what both are together is heard: half the work for the peaks. What is noted down
-    of each is in `folder` until all are heard.
+    They are the same on both sides, so what both are together is heard: half the work for the peaks. One process hears
+    all, at least one; what it notes down of each stays in `folder`.
 
     Raises:
         GateRejected: some of it can't be decoded.
     """
     both = f"pan=mono|c0=.5*c0+.5*c1,adelay={_AROUND_MS},apad=pad_dur={_AROUND_MS}ms,{_METER}:dualmono=true:metadata=1"
-    heard = []
-    for first in range(0, len(paths), _AT_ONCE):
-        some = paths[first : first + _AT_ONCE]
-        inputs = [("-i", str(path)) for path in some]
-        meters = [f"{both},ametadata=print:file={at}.told" for at in range(len(some))]
-        outputs = [("-map", f"{at}:a:0", "-af", meter, *_LEVELS, f"{at}.levels") for at, meter in enumerate(meters)]
-        _decoded(ffmpeg.command("-v", "level+info", *chain.from_iterable((*inputs, *outputs))), folder)
-        heard += [_part(folder / f"{at}.told", folder / f"{at}.levels") for at in range(len(some))]
-    return heard
+    numbers = range(len(paths))
+    inputs = [("-i", str(path)) for path in paths]
+    meters = [f"{both},ametadata=print:file={number}.told" for number in numbers]
+    outputs = [("-map", f"{at}:a:0", "-af", meter, *_LEVELS, f"{at}.levels") for at, meter in enumerate(meters)]
+    _decoded(ffmpeg.command("-v", "level+info", *chain.from_iterable((*inputs, *outputs))), folder)
+    return [_part(folder / f"{number}.told", folder / f"{number}.levels") for number in numbers]
 
 
 def _part(told: Path, samples: Path) -> Part:
