@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Protocol
 
 from bhiv.errors import DiskFull, Interrupted, ToolFailed, ToolTimedOut
 
@@ -100,10 +100,15 @@ def run(
     return Finished(stdout, text)
 
 
+class Write(Protocol):
+    """Writes pieces of memory to a command, one after the other."""
+
+    def __call__(self, *pieces: bytes | memoryview) -> None:
+        """Write them; returns when all are in the pipe."""
+
+
 @contextmanager
-def feed(
-    argv: Sequence[str], *, stall_seconds: float, cwd: Path | None = None, lent: bool = False
-) -> Iterator[Callable[[bytes | memoryview], None]]:
+def feed(argv: Sequence[str], *, stall_seconds: float, cwd: Path | None = None, lent: bool = False) -> Iterator[Write]:
     """Start a command and yield what writes to its standard input; on leaving, close it and wait for a good end.
 
     What is `lent` is not copied, where that can be done: it must be neither changed nor freed before the next write of
@@ -114,10 +119,11 @@ def feed(
     with _started(argv, cwd, stdout=subprocess.DEVNULL) as (child, stderr), _Deadline(child, stall_seconds) as deadline:
         assert child.stdin is not None
         pipe = child.stdin
-        put = _lender(pipe) if lent else pipe.write
+        lend = _lender(pipe) if lent else _lends_nothing
 
-        def write(data: bytes | memoryview) -> None:
-            put(data)
+        def write(*pieces: bytes | memoryview) -> None:
+            if not lend(pieces):
+                pipe.writelines(pieces)
             deadline.restart()
 
         try:
@@ -263,25 +269,29 @@ def _close(pipe: IO[bytes] | None) -> None:
         return
 
 
-def _lender(pipe: IO[bytes]) -> Callable[[bytes | memoryview], object]:
-    """Return what writes all of a buffer into a pipe, on Linux without a copy."""
+def _lends_nothing(_pieces: Sequence[bytes | memoryview]) -> bool:
+    return False
+
+
+def _lender(pipe: IO[bytes]) -> Callable[[Sequence[bytes | memoryview]], bool]:
+    """Return what puts all of some pieces' own pages into a pipe, or none of them, and says which."""
     if sys.platform != "linux":
-        return pipe.write
+        return _lends_nothing
     descriptor, holds = pipe.fileno(), _widen(pipe)
     libc = ctypes.CDLL(None, use_errno=True)
     libc.vmsplice.restype = ctypes.c_ssize_t
     can_lend = True
 
-    def put(data: bytes | memoryview) -> None:
+    def lend(pieces: Sequence[bytes | memoryview]) -> bool:
         nonlocal can_lend
+        views = [piece for piece in pieces if isinstance(piece, memoryview) and not piece.readonly]
         # Only what fills the pipe by itself pushes all that was lent before out of it.
-        if can_lend and isinstance(data, memoryview) and not data.readonly and data.nbytes >= holds:
-            can_lend = _lend(libc, descriptor, data)
-            if can_lend:
-                return
-        pipe.write(data)
+        if not can_lend or len(views) < len(pieces) or sum(view.nbytes for view in views) < holds:
+            return False
+        can_lend = _lend(libc, descriptor, views)
+        return can_lend
 
-    return put
+    return lend
 
 
 def _widen(pipe: IO[bytes]) -> int:
@@ -299,18 +309,30 @@ class _IOVector(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
-def _lend(libc: ctypes.CDLL, descriptor: int, data: memoryview) -> bool:
-    """Put a buffer's own pages into a pipe (see vmsplice(2)); return whether this system lets us."""
-    start, gone = ctypes.addressof(ctypes.c_char.from_buffer(data)), 0
-    while gone < data.nbytes:
-        vector = _IOVector(start + gone, data.nbytes - gone)
-        moved = libc.vmsplice(descriptor, ctypes.byref(vector), ctypes.c_ulong(1), 0)
+def _lend(libc: ctypes.CDLL, descriptor: int, views: Sequence[memoryview]) -> bool:
+    """Put the views' own pages into a pipe (see vmsplice(2)); return whether this system lets us."""
+    left = [(ctypes.addressof(ctypes.c_char.from_buffer(view)), view.nbytes) for view in views if view.nbytes]
+    begun = False
+    while left:
+        vectors = (_IOVector * len(left))(*(_IOVector(*place) for place in left))
+        moved = libc.vmsplice(descriptor, vectors, ctypes.c_ulong(len(left)), 0)
         if moved >= 0:
-            gone += moved
+            begun, left = True, _after(left, moved)
             continue
         number = ctypes.get_errno()
-        if gone == 0 and number in {errno.ENOSYS, errno.EPERM, errno.EINVAL}:
+        if not begun and number in {errno.ENOSYS, errno.EPERM, errno.EINVAL}:
             return False
         if number != errno.EINTR:
             raise OSError(number, os.strerror(number))
     return True
+
+
+def _after(places: Sequence[tuple[int, int]], moved: int) -> list[tuple[int, int]]:
+    """Return what is left of places in memory, a start and a length each, when some bytes of them have gone."""
+    left = list[tuple[int, int]]()
+    for start, length in places:
+        gone = min(moved, length)
+        moved -= gone
+        if gone < length:
+            left.append((start + gone, length - gone))
+    return left

@@ -13,7 +13,7 @@ from bhiv.plan import Footage, Frames
 from bhiv.video import footage
 from bhiv.video.footage import FootageSpec
 from bhiv.video.probe import probe
-from bhiv.video.yuv import YUV
+from bhiv.video.yuv import YUV, Buffer
 
 Picture = NDArray[np.uint8]
 WIDTH, HEIGHT, FPS = 320, 180, 30
@@ -88,18 +88,17 @@ def frames(
     """Shoot a clip and yield each frame's bytes."""
     with closing(shoot(spec(path, wanted), path, count, width, height, fps)) as shot:
         for frame in shot:
-            yield frame.data.copy()
+            yield np.frombuffer(frame.tobytes(), np.uint8)
 
 
 def shoot(
     shown: FootageSpec, path: Path, count: int, width: int = WIDTH, height: int = HEIGHT, fps: int = FPS
 ) -> Generator[YUV]:
     """Yield the frames of a scene in order, each in the same buffer; to be closed."""
-    frame = YUV.empty(width, height)
+    buffer = Buffer.empty(width, height)
     with footage.open_shot(shown, path, Frames(count), width, height, fps) as shot:
         for number in range(count):
-            shot.expose(number, frame)
-            yield frame
+            yield shot.expose(number, buffer)
 
 
 def lumas(path: Path, count: int, wanted: Footage | None = None, **shape: int) -> list[NDArray[np.float64]]:

@@ -2,19 +2,25 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from bhiv import captions, ffmpeg, process
 from bhiv.encoding import clip_specs, make_clip
 from bhiv.plan import SAMPLE_RATE, Camera, Footage, Frames
 from bhiv.production import Captioned, Drawn, Frame
-from bhiv.video import clip, footage
-from bhiv.video.clip import ClipSpec, chunk_lengths
+from bhiv.video import camera, clip, footage, transitions
+from bhiv.video.camera import Still
+from bhiv.video.clip import ClipSpec, Entry, chunk_lengths
 from bhiv.video.footage import FootageSpec
+from bhiv.video.overlay import Overlay
 from bhiv.video.probe import probe
 from bhiv.video.staging import Movement, Staging
+from bhiv.video.transitions import Mixed
+from bhiv.video.yuv import Buffer
 from bhiv.workplace import Workplace
 from tests.integration import media
 
@@ -65,6 +71,41 @@ def raw(spec: ClipSpec, pictures: list[Path], folder: Path) -> NDArray[np.uint8]
 )
 def test_chunks_begin_where_a_group_does(frames: int, entry: int, lengths: list[int]) -> None:
     assert [*chunk_lengths(Frames(frames), FPS, Frames(entry))] == lengths
+
+
+@pytest.mark.parametrize("size", [(640, 360), (1280, 720)])
+@pytest.mark.parametrize("move", ["zoom_out", "pan_right", "pan_up", "still"])
+@pytest.mark.parametrize("transition", ["crossfade", "dip", "slide", None])
+def test_the_encoder_is_given_what_the_camera_sees_with_its_caption(
+    tmp_path: Path, move: Camera, transition: Mixed | None, size: tuple[int, int]
+) -> None:
+    """Whether a frame is copied or lent, filled or kept: here each is made in memory of its own."""
+    cv2.ipp.setUseIPP_NotExact(True)  # as `clip.encode` does
+    cues = captions.make_cues(media.words("Seven tall white swans swam slowly past the mill.", SAMPLE_RATE), 42)
+    layer, length = media.layer_of(cues, "karaoke"), Frames(12)
+    pictures = [media.write_picture(tmp_path / f"{shade}.png", *size, shade) for shade in (60, 120)]
+    stills = [Still(picture_sha256=what, move=what, frames=Frames(36)) for what in (move, "pan_left")]
+    spec = ClipSpec(
+        frames=Frames(36), still=stills[0], width=size[0], height=size[1], fps=FPS, quality="draft", captions=layer,
+        encoder="", entry=Entry(transition=transition, frames=length, still=stills[1]) if transition else None,
+    )  # fmt: skip
+    shots = [
+        camera.open_shot(camera.prepare(np.asarray(Image.open(path))), still, *size, FPS)
+        for path, still in zip(pictures, stills, strict=True)
+    ]
+    assert layer is not None
+    overlay, wanted = Overlay(layer, *size, FPS), b""
+    for number in range(36):
+        scene, under, frame = (Buffer.empty(*size) for _ in range(3))
+        for target, plane in zip(frame.frame.planes, shots[0].expose(number, scene).planes, strict=True):
+            target[:] = plane
+        if transition and number < length:
+            before = shots[1].expose(36 + number, under)
+            transitions.mix(transition, (number + 1) / (length + 1), before, frame.frame, frame.frame)
+        overlay.burn(number, *frame.frame.planes)
+        wanted += frame.frame.tobytes()
+
+    assert np.array_equal(raw(spec, pictures, tmp_path / "raw"), np.frombuffer(wanted, np.uint8))
 
 
 @pytest.mark.parametrize("move", ["zoom_in", "pan_right", "still"])

@@ -15,7 +15,7 @@ from bhiv.errors import FootageRefused, Interrupted, RunFailed
 from bhiv.plan import Footage, Frames
 from bhiv.video import footage
 from bhiv.video.probe import probe
-from bhiv.video.yuv import YUV
+from bhiv.video.yuv import Buffer
 from tests.integration import reels
 from tests.integration.reels import FPS, HEIGHT, WIDTH
 from tests.servers.starting import gone, wait_until
@@ -306,10 +306,10 @@ def test_frames_are_there_past_the_scenes_end(counted: Path) -> None:
 
     def past(**fields: object) -> list[int]:
         spec = reels.spec(counted, wanted(end_seconds=1, **fields))
-        frame, seen = YUV.empty(WIDTH, HEIGHT), []
+        buffer, seen = Buffer.empty(WIDTH, HEIGHT), []
         with footage.open_shot(spec, counted, Frames(40), WIDTH, HEIGHT, FPS) as shot:
             for number in (40, 41, 65):
-                shot.expose(number, frame)
+                frame = shot.expose(number, buffer)
                 seen.append(round(((float(frame.y.mean()) - 16) * 255 / 219 - 20) / 2))
         return seen
 

@@ -19,7 +19,7 @@ from bhiv.video.camera import Still
 from bhiv.video.clip import Clip
 from bhiv.video.layers import Layer
 from bhiv.video.staging import Movement, Staging
-from bhiv.video.yuv import YUV, Plane
+from bhiv.video.yuv import YUV, Buffer, Plane
 from bhiv.workplace import Workplace, claimed, open_workplace
 from tests.integration.test_camera import SMOOTH, phase_in_the_middle
 
@@ -54,10 +54,9 @@ def shoot(
     focus: Focus | None = None,
 ) -> Iterator[YUV]:  # fmt: skip
     still = Still(picture_sha256="", layers_sha256="", move=move, focus=focus, frames=Frames(frames))
-    shot, frame = parallax.open_pan(layers, still, width, height, FPS), YUV.empty(width, height)
+    shot, buffer = parallax.open_pan(layers, still, width, height, FPS), Buffer.empty(width, height)
     for number in range(frames + camera.run_on(FPS)):
-        shot.expose(number, frame)
-        yield frame
+        yield shot.expose(number, buffer)
 
 
 def paths(move: Camera) -> list[NDArray[np.float64]]:
@@ -115,7 +114,7 @@ def test_no_frame_shows_a_rim_or_a_hole(size: tuple[int, int], move: Camera) -> 
             assert set(column[: edge - 1]) == {90}
             assert set(column[edge + 2 :]) == {200}
             assert set(np.unique(frame.u)) <= {127, 128, 129}
-            assert frame.data.nbytes == size[0] * size[1] * 3 // 2
+            assert len(frame.tobytes()) == size[0] * size[1] * 3 // 2
 
 
 @pytest.mark.parametrize("move", PANS)
@@ -141,10 +140,10 @@ def test_a_move_goes_on_past_the_end_of_its_scene(move: Camera) -> None:
     parts = [layer(wave(width, height, along_x), near, cover) for along_x, near, cover in (
         (True, 0, None), (False, 1, flat(width, height, 128)))]  # fmt: skip
 
-    frames = [frame.data.tobytes() for frame in shoot(parts, move, 20)]
+    frames = [frame.tobytes() for frame in shoot(parts, move, 20)]
 
     assert len(set(frames)) == len(frames) == 20 + FPS // 2
-    assert frames == [frame.data.tobytes() for frame in shoot(parts, move, 20)]
+    assert frames == [frame.tobytes() for frame in shoot(parts, move, 20)]
 
 
 # In a video.

@@ -13,7 +13,7 @@ from bhiv.video.camera import Still
 from bhiv.video.clip import ClipSpec, Entry, encode
 from bhiv.video.staging import stage_scenes
 from bhiv.video.transitions import Mixed
-from bhiv.video.yuv import YUV
+from bhiv.video.yuv import Buffer
 
 WIDTH, HEIGHT, FPS, FRAMES = 320, 180, 25, 20
 BEFORE, AFTER = (200, 40, 40), (40, 60, 200)
@@ -110,12 +110,9 @@ def test_both_scenes_go_on_moving_while_one_becomes_the_other(folder: Path) -> N
     moving = Still(picture_sha256="", move="pan_right", frames=Frames(30))
     ramp = np.zeros((*camera.picture_size(WIDTH, HEIGHT)[::-1], 3), np.uint8)
     ramp[:] = np.linspace(0, 250, ramp.shape[1])[None, :, None]
-    shot, frame = camera.open_shot(camera.prepare(ramp), moving, WIDTH, HEIGHT, FPS), YUV.empty(WIDTH, HEIGHT)
+    shot, buffer = camera.open_shot(camera.prepare(ramp), moving, WIDTH, HEIGHT, FPS), Buffer.empty(WIDTH, HEIGHT)
 
-    seen = []
-    for number in range(25, 30 + camera.run_on(FPS)):
-        shot.expose(number, frame)
-        seen.append(float(frame.y.mean()))
+    seen = [float(shot.expose(number, buffer).y.mean()) for number in range(25, 30 + camera.run_on(FPS))]
 
     steps = np.diff(seen)
     assert np.all(steps > 0)

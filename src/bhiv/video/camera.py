@@ -7,13 +7,12 @@ small d brings it within a few hundredths of a pixel of the ideal path; some pix
 that is, as exactly, a whole number of the picture's pixels.
 
 A pan keeps its scale, so all that it shows is resized once, at twelve positions within a pixel; each of its frames is
-then a copy out of the one that fits best, at a twentieth of the cost.
+then seen in the one that fits best, where it lies.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from threading import local
 from typing import NamedTuple, Protocol
 
 import cv2
@@ -21,14 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bhiv.plan import Camera, Contract, Focus, Frames
-from bhiv.video.yuv import ROOM, YUV, Plane, planes
+from bhiv.video.yuv import ABOVE, BESIDE, YUV, Buffer, Plane, Sheet, planes, stride_of
 
 #: How much larger than the frame a picture is drawn, so that the camera has room and never magnifies.
 MARGIN = 1.15
 #: The closest view. Above 1, because the sub-pixel search needs a scale that is not a whole number.
 CLOSE = 1.04
 _PANNING = 1.06
-#: How many output pixels each search may add, no more than a frame has room for, and the error that ends it, in pixels
+#: How many output pixels each search may add, no more than a sheet has room for, and the error that ends it, in pixels
 #: of the picture.
 _REACH = 32
 _GOOD_ENOUGH = 0.02
@@ -54,8 +53,16 @@ class Still(Contract):
 class Source(Protocol):
     """What gives the frames of a scene; that of a still may be asked by several threads."""
 
-    def expose(self, number: int, frame: YUV) -> None:
-        """Fill `frame` with frame `number` of the scene; those up to `run_on` frames past its end are there too."""
+    @property
+    def stride(self) -> int:
+        """How far apart its frames' rows of luma lie."""
+        ...
+
+    def expose(self, number: int, buffer: Buffer) -> YUV:
+        """Return frame `number` of the scene; those up to `run_on` frames past its end are there too.
+
+        It is `buffer`'s, which was filled, or one that is kept and that nobody may change.
+        """
 
 
 @dataclass(frozen=True)
@@ -98,36 +105,35 @@ def open_shot(bordered: Sequence[Plane], still: Still, width: int, height: int, 
         return _Hold(bordered, start, width, height)
     if start.scale == end.scale:
         return _Pan(bordered, start, end, steps, width, height)
-    return _Zoom(bordered, start, end, steps, width, height)
+    return _Zoom(bordered, start, end, steps, width)
 
 
 class _Hold:
     """A camera that stands still."""
 
     def __init__(self, bordered: Sequence[Plane], view: _View, width: int, height: int) -> None:
-        self._seen = YUV.empty(width, height)
-        for plane, target in zip(bordered, self._seen.planes, strict=True):
-            _look(plane, view, target, _Scratch(width, height))
+        self.stride = stride_of(width)
+        buffer = Buffer.empty(width, height)
+        for plane, sheet in zip(bordered, buffer.sheets, strict=True):
+            _look(plane, view, sheet)
+        self._seen = buffer.frame
 
-    def expose(self, _number: int, frame: YUV) -> None:
-        for target, plane in zip(frame.planes, self._seen.planes, strict=True):
-            np.copyto(target, plane)
+    def expose(self, _number: int, _buffer: Buffer) -> YUV:
+        return self._seen
 
 
 class _Zoom:
     """A view that grows or shrinks."""
 
-    def __init__(
-        self, bordered: Sequence[Plane], start: _View, end: _View, steps: int, width: int, height: int
-    ) -> None:
+    def __init__(self, bordered: Sequence[Plane], start: _View, end: _View, steps: int, width: int) -> None:
+        self.stride = stride_of(width)
         self._bordered, self._start, self._end, self._steps = bordered, start, end, steps
-        self._scratch = _Scratch(width, height)
 
-    def expose(self, number: int, frame: YUV) -> None:
+    def expose(self, number: int, buffer: Buffer) -> YUV:
         view = _between(self._start, self._end, eased(number, self._steps))
-        # In this order: what is too much of Y goes into U and V.
-        for plane, target, around in zip(self._bordered, frame.planes, (frame.around_y, None, None), strict=True):
-            _look(plane, view, target, self._scratch, around)
+        for plane, sheet in zip(self._bordered, buffer.sheets, strict=True):
+            _look(plane, view, sheet)
+        return buffer.frame
 
 
 class _Pan:
@@ -136,23 +142,32 @@ class _Pan:
     def __init__(
         self, bordered: Sequence[Plane], start: _View, end: _View, steps: int, width: int, height: int
     ) -> None:
-        self._steps = steps
+        self._steps, self._width, self._height = steps, width, height
         self._backwards = end.x < start.x or end.y < start.y
-        first = end if self._backwards else start
-        frames = YUV.empty(width, height)
-        self._strips = [
-            _strips(plane, first, abs(end.x - start.x), abs(end.y - start.y), target.shape)
-            for plane, target in zip(bordered, frames.planes, strict=True)
+        self._ways = [_way(plane, start, end) for plane in bordered]
+        # A pixel more: the nearest phase may lie behind.
+        shapes = [
+            (height // by + int(down) + 1, width // by + int(across) + 1)
+            for (across, down), by in zip(self._ways, (1, 2, 2), strict=True)
         ]
+        self.stride = stride_of(2 * max(-(-shapes[0][1] // 2), *(wide for _, wide in shapes[1:])))
+        self._strips = [
+            [Sheet.empty(wide, high, self.stride // by, BESIDE // by) for _ in range(PHASES)]
+            for (high, wide), by in zip(shapes, (1, 2, 2), strict=True)
+        ]
+        first = end if self._backwards else start
+        for plane, sheets, by in zip(bordered, self._strips, (1, 2, 2), strict=True):
+            corner = _corner(plane, first, (height // by, width // by))
+            at_phases(plane, corner, first.scale, sheets, along_x=start.x != end.x)
 
-    def expose(self, number: int, frame: YUV) -> None:
+    def expose(self, number: int, _buffer: Buffer) -> YUV:
         along = eased(number, self._steps)
-        for (strips, way_x, way_y), target in zip(self._strips, frame.planes, strict=True):
-            gone = 1 - along if self._backwards else along
-            at, phase = divmod(round(gone * (way_x + way_y) * PHASES), PHASES)
-            left, top = (at, 0) if way_x else (0, at)
-            height, width = target.shape
-            np.copyto(target, strips[phase][top : top + height, left : left + width])
+        gone, rows = 1 - along if self._backwards else along, list[Plane]()
+        for (across, down), strips, by in zip(self._ways, self._strips, (1, 2, 2), strict=True):
+            at, phase = divmod(round(gone * (across + down) * PHASES), PHASES)
+            left, top = (at, 0) if across else (0, at)
+            rows.append(strips[phase].rows(self._height // by, left, top))
+        return YUV.seen_in((rows[0], rows[1], rows[2]), self._width, BESIDE)
 
 
 def _views(move: Camera, focus: Focus) -> tuple[_View, _View]:
@@ -193,17 +208,9 @@ def _between(start: _View, end: _View, along: float) -> _View:
     return _View(*(a + (b - a) * along for a, b in ((start.scale, end.scale), (start.x, end.x), (start.y, end.y))))
 
 
-class _Scratch(local):
-    """Room for a plane that is larger than one of a frame, for each thread: new memory costs as much as the work."""
-
-    def __init__(self, width: int, height: int) -> None:
-        self.plane = np.empty((height + 2 * _REACH, width + 2 * _REACH), np.uint8)
-
-
-def _look(plane: Plane, view: _View, target: Plane, scratch: _Scratch, around: Plane | None = None) -> None:
-    """Fill `target` with what `view` shows of a bordered plane; `around` is the target and what may be written too."""
-    left, top = _corner(plane, view, target.shape)
-    _resample(plane, left, top, view.scale, target, scratch, around)
+def _look(plane: Plane, view: _View, sheet: Sheet) -> None:
+    """Fill a sheet with what `view` shows of a bordered plane."""
+    _resample(plane, _corner(plane, view, sheet.plane.shape), view.scale, sheet)
 
 
 def _corner(plane: Plane, view: _View, shape: tuple[int, ...]) -> tuple[float, float]:
@@ -214,54 +221,31 @@ def _corner(plane: Plane, view: _View, shape: tuple[int, ...]) -> tuple[float, f
     return left, BORDER + view.y * inner_height - view.scale * height / 2
 
 
-def _strips(
-    plane: Plane, first: _View, across: float, down: float, shape: tuple[int, ...]
-) -> tuple[list[Plane], float, float]:
-    """Return what a pan passes of a plane, a part of a pixel later each, and its way along x and y in pixels."""
+def _way(plane: Plane, start: _View, end: _View) -> tuple[float, float]:
+    """Return how far a pan passes a bordered plane, along x and y in pixels of the frame."""
     inner_height, inner_width = (side - 2 * BORDER for side in plane.shape)
-    way_x, way_y = across * inner_width / first.scale, down * inner_height / first.scale
-    height, width = shape[0] + int(way_y) + 1, shape[1] + int(way_x) + 1
-    corner = _corner(plane, first, shape)
-    return at_phases(plane, corner, first.scale, (height, width), along_x=bool(way_x)), way_x, way_y
+    return abs(end.x - start.x) * inner_width / start.scale, abs(end.y - start.y) * inner_height / start.scale
 
 
 def at_phases(
-    plane: Plane, corner: tuple[float, float], scale: float, shape: tuple[int, int], *, along_x: bool
-) -> list[Plane]:
-    """Return what `shape` pixels show of a bordered plane from a corner on, a part of a pixel later each."""
-    scratch = _Scratch(shape[1], shape[0])
-    strips = []
-    for phase in range(PHASES):
-        on = phase / PHASES * scale
-        left, top = (corner[0] + on, corner[1]) if along_x else (corner[0], corner[1] + on)
-        strip = np.empty(shape, np.uint8)
-        _resample(plane, left, top, scale, strip, scratch)
-        strips.append(strip)
-    return strips
-
-
-def _resample(
-    plane: Plane,
-    left: float,
-    top: float,
-    scale: float,
-    target: Plane,
-    scratch: _Scratch,
-    around: Plane | None = None,
+    plane: Plane, corner: tuple[float, float], scale: float, sheets: Sequence[Sheet], *, along_x: bool
 ) -> None:
-    """Fill `target` with what lies right of and below a place in a bordered plane, at `scale` pixels to one."""
-    height, width = target.shape
-    across, down = (aim(*which, scale) for which in ((left, width, plane.shape[1]), (top, height, plane.shape[0])))
+    """Fill `PHASES` sheets with what is seen of a bordered plane from a corner on, a part of a pixel later each."""
+    for phase, sheet in enumerate(sheets):
+        on = phase / PHASES * scale
+        _resample(plane, (corner[0] + on, corner[1]) if along_x else (corner[0], corner[1] + on), scale, sheet)
+
+
+def _resample(plane: Plane, corner: tuple[float, float], scale: float, sheet: Sheet) -> None:
+    """Fill a sheet with what lies right of and below a corner of a bordered plane, at `scale` pixels to one."""
+    height, width = sheet.plane.shape
+    across, down = (
+        aim(at, side, room, scale) for at, side, room in zip(corner, (width, height), plane.shape[::-1], strict=True)
+    )
     window = plane[down.start : down.start + down.read, across.start : across.start + across.read]
-    size = (across.made, down.made)
-    first, column = ROOM // 2 - down.skip, ROOM - across.skip
-    if around is not None and first + down.made <= len(around):
-        in_place = around[first : first + down.made, column : column + across.made]
-        cv2.resize(window, size, dst=in_place, interpolation=cv2.INTER_LINEAR)
-        return
-    seen = scratch.plane[: down.made, : across.made]
-    cv2.resize(window, size, dst=seen, interpolation=cv2.INTER_LINEAR)
-    np.copyto(target, seen[down.skip : down.skip + height, across.skip : across.skip + width])
+    left, top = sheet.left - across.skip, ABOVE - down.skip
+    made = sheet.memory[top : top + down.made, left : left + across.made]
+    cv2.resize(window, (across.made, down.made), dst=made, interpolation=cv2.INTER_LINEAR)
 
 
 class Span(NamedTuple):

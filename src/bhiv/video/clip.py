@@ -27,7 +27,7 @@ from bhiv.video.encoder import SOFTWARE, Encoder, group_frames
 from bhiv.video.footage import FootageSpec
 from bhiv.video.overlay import CaptionLayer, Overlay
 from bhiv.video.transitions import Mixed
-from bhiv.video.yuv import ROOM, YUV
+from bhiv.video.yuv import YUV, Buffer, Plane
 
 
 class Entry(Contract):
@@ -129,27 +129,42 @@ def encode(
             for path, (still, shown) in zip(pictures, seen, strict=True)
         ]
         size = (spec.width, spec.height)
-        command = encoder.command(spec.quality, *size, spec.fps, "clip.mp4", room=ROOM, instead=output)
+        stride = shots[0].stride
+        command = encoder.command(spec.quality, *size, spec.fps, "clip.mp4", stride=stride, instead=output)
         with process.feed(command, stall_seconds=stall_seconds, cwd=folder, lent=True) as write:
-            for frame in _frames(spec, *shots):
-                write(frame.data.data)
+            for rows in _frames(spec, *shots):
+                write(*(plane.data for plane in rows))
     return folder / "clip.mp4"
 
 
-def _frames(spec: ClipSpec, shot: Source, before: Source | None = None) -> Iterator[YUV]:
-    """Yield the chunk's frames in order, in two buffers by turns: one may be read while the other is filled."""
-    buffers = [YUV.roomy(spec.width, spec.height) for _ in range(2)]
-    old = YUV.roomy(spec.width, spec.height)
+def _frames(spec: ClipSpec, shot: Source, before: Source | None = None) -> Iterator[Sequence[Plane]]:
+    """Yield the rows of the chunk's frames, in order: one may be read while the next is made, but not the one after."""
+    buffers = [Buffer.empty(spec.width, spec.height, shot.stride) for _ in range(2)]
+    old = Buffer.empty(spec.width, spec.height)
     overlay = Overlay(spec.captions, spec.width, spec.height, spec.fps) if spec.captions else None
     for number in range(spec.first, spec.first + spec.frames):
-        frame = buffers[number % 2]
-        shot.expose(number, frame)
+        buffer = buffers[number % 2]
+        seen = shot.expose(number, buffer)
         if spec.entry and before and number < spec.entry.frames:
-            before.expose(spec.entry.still.frames + number, old)
-            transitions.mix(spec.entry.transition, (number + 1) / (spec.entry.frames + 1), old, frame)
-        if overlay:
-            overlay.burn(number, *frame.planes)
-        yield frame
+            under = before.expose(spec.entry.still.frames + number, old)
+            transitions.mix(spec.entry.transition, (number + 1) / (spec.entry.frames + 1), under, seen, buffer.frame)
+            seen = buffer.frame
+        yield _burned(overlay, number, seen, buffer.frame) if overlay else seen.rows
+
+
+def _burned(overlay: Overlay, number: int, seen: YUV, own: YUV) -> Sequence[Plane]:
+    """Return the rows of a frame with its caption burned in; where it is not our `own`, those of the caption are."""
+    box = overlay.box(number)
+    if box is None:
+        return seen.rows
+    parts = list[Plane]()
+    for rows, target, by in zip(seen.rows, own.rows, (1, 2, 2), strict=True):
+        top, bottom = box.top // by, box.bottom // by
+        if seen is not own:
+            np.copyto(target[top:bottom], rows[top:bottom])
+        parts += (rows[:top], target[top:bottom], rows[bottom:])
+    overlay.burn(number, *own.planes)
+    return parts
 
 
 def _open(

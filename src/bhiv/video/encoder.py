@@ -22,7 +22,7 @@ from bhiv.plan import Frames, Quality
 from bhiv.settings import Settings
 from bhiv.video import camera
 from bhiv.video.camera import Still
-from bhiv.video.yuv import YUV
+from bhiv.video.yuv import BESIDE, Buffer
 
 #: x264's preset, constant rate factor and what differs from the preset; veryfast costs a quarter of medium. CABAC saves
 #: a draft a fifth of its bytes for no more CPU. A camera that glides over a still needs no wide search for motion nor
@@ -73,21 +73,21 @@ class Encoder:
         fps: int,
         target: str,
         *,
-        room: int = 0,
+        stride: int = 0,
         instead: Sequence[str] = (),
     ) -> list[str]:
         """Return the argv that encodes raw planar YUV 4:2:0 from standard input into a file.
 
-        Frames come with `room`, even, on the left and on the right, which is cut off. `instead` replaces the encoder
-        and the file, for who wants the raw frames.
+        Rows of luma come `stride` pixels apart, and what is beside them is cut off; 0: nothing is beside them.
+        `instead` replaces the encoder and the file, for who wants the raw frames.
         """
         # Said of the input: as output options only the matrix would reach the file, and this needs no filter.
         tags = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
         device, filters = ((), ()) if instead else (self.device, self.filters)
         # Takes no time: it moves where a row begins.
-        cut = (f"crop={width}:{height}:{room}:0",) if room else ()
+        cut = (f"crop={width}:{height}:{BESIDE}:0",) if stride else ()
         return ffmpeg.command(
-            *(*device, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width + 2 * room}x{height}", "-r", str(fps)),
+            *(*device, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{stride or width}x{height}", "-r", str(fps)),
             *(*tags, "-i", "pipe:0", *(("-vf", ",".join((*cut, *filters))) if cut or filters else ())),
             *(instead or (*self.arguments(quality, fps), target)),
         )
@@ -299,10 +299,9 @@ def _frames(count: int) -> Iterator[bytes]:
     picture = np.stack([soft + sharp, soft, 200 - soft / 2 - sharp / 2], axis=-1).clip(0, 255).astype(np.uint8)
     still = Still(picture_sha256="", move="zoom_in", frames=Frames(count))
     shot = camera.open_shot(camera.prepare(picture), still, _WIDTH, _HEIGHT, _FPS)
-    frame = YUV.empty(_WIDTH, _HEIGHT)
+    buffer = Buffer.empty(_WIDTH, _HEIGHT)
     for number in range(count):
-        shot.expose(number, frame)
-        yield frame.data.tobytes()
+        yield shot.expose(number, buffer).tobytes()
 
 
 def _parameters(path: Path) -> bytes:

@@ -19,7 +19,7 @@ from bhiv.video.camera import Source
 from bhiv.video.probe import Probed
 from bhiv.video.reel import Cut, Reel
 from bhiv.video.shaping import shaped
-from bhiv.video.yuv import FROM_RGB, YUV
+from bhiv.video.yuv import FROM_RGB, YUV, Buffer, stride_of
 
 Picture = NDArray[np.uint8]
 
@@ -115,17 +115,19 @@ def open_shot(
             for channel, (source, plane) in enumerate(zip((whole, half, half), frame.planes, strict=True)):
                 cv2.extractChannel(source, channel, plane)
 
-        yield _Shot(fill)
+        yield _Shot(stride_of(width), fill)
 
 
 @dataclass(frozen=True)
 class _Shot:
     """Footage as a source of frames."""
 
+    stride: int
     fill: Callable[[int, YUV], None]
 
-    def expose(self, number: int, frame: YUV) -> None:
-        self.fill(number, frame)
+    def expose(self, number: int, buffer: Buffer) -> YUV:
+        self.fill(number, buffer.frame)
+        return buffer.frame
 
 
 def start_of(spec: FootageSpec) -> Fraction:

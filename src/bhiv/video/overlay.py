@@ -15,7 +15,7 @@ from pydantic import Field
 from bhiv import fonts
 from bhiv.captions import Cue
 from bhiv.plan import SAMPLE_RATE, CaptionPosition, Captions, Contract, Samples
-from bhiv.video.ink import GOLD, Ink, ink
+from bhiv.video.ink import GOLD, Box, Ink, ink
 from bhiv.video.typesetting import Line, Piece, Room, letter_size, typeset
 from bhiv.video.yuv import Plane
 
@@ -75,13 +75,21 @@ class Overlay:
         `y` has the layer's width and height, `u` and `v` half of each. Frames may come in any order, in theirs they
         cost the least.
         """
+        if drawn := self._seen(number):
+            drawn.sing(number * SAMPLE_RATE - self._layer.offset * self._fps, self._fps)
+            drawn.lay(y, u, v)
+
+    def box(self, number: int) -> Box | None:
+        """Return the part of frame `number` that is drawn into; None for none."""
+        drawn = self._seen(number)
+        return drawn.box if drawn else None
+
+    def _seen(self, number: int) -> "_Drawn | None":
         now = number * SAMPLE_RATE  # as all times here, in parts of a sample: a sample has `fps` of them
         index = bisect_right(self._starts, now) - 1
         if index < 0 or now >= self._showings[index].end * self._fps:
-            return
-        drawn = self._draw(index, self._stage(now - self._starts[index]))
-        drawn.sing(now - self._layer.offset * self._fps, self._fps)
-        drawn.lay(y, u, v)
+            return None
+        return self._draw(index, self._stage(now - self._starts[index]))
 
     def _stage(self, since: int) -> int:
         last = len(_GROWTH) - 1
@@ -112,6 +120,11 @@ class _Drawn:
         self._pieces = pieces if looks is not None and looks.second is not None else ()
         self._unsung = tuple(plane.copy() for plane in looks.adds) if looks is not None and self._pieces else ()
         self._sung = [0] * len(self._pieces)
+
+    @property
+    def box(self) -> Box | None:
+        """Where it lies; None for nowhere."""
+        return self._looks.box if self._looks else None
 
     def lay(self, y: Plane, u: Plane, v: Plane) -> None:
         if self._looks is not None:

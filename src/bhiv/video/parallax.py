@@ -14,7 +14,7 @@ import numpy as np
 from bhiv.plan import Camera, Focus, Quality
 from bhiv.video.camera import BORDER, CLOSE, PHASES, Source, Still, at_phases, eased, inside, run_on
 from bhiv.video.layers import Layer
-from bhiv.video.yuv import YUV, Plane
+from bhiv.video.yuv import BESIDE, YUV, Buffer, Plane, Sheet, stride_of
 
 #: The speed of what is at no distance less than the sky, of the nearest layer's.
 _FAR = 0.4
@@ -82,16 +82,19 @@ class _Parallax:
     """A pan past layers."""
 
     def __init__(self, layers: Sequence[Layer], still: Still, width: int, height: int, fps: int) -> None:
+        self.stride = stride_of(width)
         self._steps = still.frames + run_on(fps)
         self._backwards = still.move in ("pan_left", "pan_up")
         self._luma = _Grid(layers, still, (width, height), chroma=False)
         self._chroma = _Grid(layers, still, (width // 2, height // 2), chroma=True)
 
-    def expose(self, number: int, frame: YUV) -> None:
+    def expose(self, number: int, buffer: Buffer) -> YUV:
+        frame = buffer.frame
         gone = eased(number, self._steps)
         gone = 1 - gone if self._backwards else gone
         self._luma.fill((frame.y,), gone)
         self._chroma.fill((frame.u, frame.v), gone)
+        return frame
 
 
 class _Grid:
@@ -148,7 +151,9 @@ class _Grid:
 
         def cut(plane: Plane) -> list[Plane]:
             bordered = np.pad(plane, BORDER, mode="edge")
-            return at_phases(bordered, (corner[0], corner[1]), CLOSE, shape, along_x=self._along == 0)
+            sheets = [Sheet.empty(shape[1], shape[0], stride_of(shape[1]), BESIDE) for _ in range(PHASES)]
+            at_phases(bordered, (corner[0], corner[1]), CLOSE, sheets, along_x=self._along == 0)
+            return [sheet.plane for sheet in sheets]
 
         if layer.through is None:
             return [_Strips(firsts[0], firsts[1], cut(plane), None, -_NEVER) for plane in planes]

@@ -6,7 +6,6 @@ So every frame of the programme is encoded once, and a scene's end is the same w
 from typing import Literal
 
 import cv2
-import numpy as np
 
 from bhiv.plan import Transition
 from bhiv.video.yuv import BLACK, YUV, Plane
@@ -32,33 +31,23 @@ def frames_of(transition: Mixed, fps: int, longest: int) -> int:
     return max(1, min(round(fps * (0.7 if transition == "dip" else 0.5)), longest // 2))
 
 
-def mix(transition: Mixed, time: float, before: YUV, frame: YUV) -> None:
-    """Turn a scene's frame into the one that is seen at `time` 0-1 of its transition."""
-    match transition:
-        case "crossfade":
-            cv2.addWeighted(before.data, 1 - time, frame.data, time, 0, dst=frame.data)
-        case "dip":
-            if time < 0.5:
-                np.copyto(frame.data, before.data)
-            _darken(frame, abs(1 - 2 * time))
-        case "slide":
-            _slide(time * time * (3 - 2 * time), before, frame)
+def mix(transition: Mixed, time: float, before: YUV, scene: YUV, frame: YUV) -> None:
+    """Fill `frame`, which may be the scene's own, with what is seen at `time` 0-1 of the scene's transition."""
+    for old, new, plane, black in zip(before.planes, scene.planes, frame.planes, BLACK, strict=True):
+        match transition:
+            case "crossfade":
+                cv2.addWeighted(old, 1 - time, new, time, 0, dst=plane)
+            case "dip":
+                light = abs(1 - 2 * time)
+                cv2.convertScaleAbs(old if time < 0.5 else new, dst=plane, alpha=light, beta=black * (1 - light))
+            case "slide":
+                # Of luma, twice that of chroma: so both move by whole pixels.
+                shift = round(time * time * (3 - 2 * time) * before.u.shape[1]) * (2 if new is scene.y else 1)
+                _push(old, new, plane, shift)
 
 
-def _darken(frame: YUV, light: float) -> None:
-    for plane, black in zip(frame.planes, BLACK, strict=True):
-        cv2.convertScaleAbs(plane, dst=plane, alpha=light, beta=black * (1 - light))
-
-
-def _slide(moved: float, before: YUV, frame: YUV) -> None:
-    """Have the scene push the one before out to the left."""
-    # Even, so that the chroma moves by whole pixels too.
-    shift = round(moved * frame.y.shape[1] / 2) * 2
-    for plane, old in zip(frame.planes, before.planes, strict=True):
-        _push(plane, old, shift if plane is frame.y else shift // 2)
-
-
-def _push(plane: Plane, old: Plane, shift: int) -> None:
+def _push(old: Plane, new: Plane, plane: Plane, shift: int) -> None:
+    """Fill a plane with one that has pushed another out to the left by `shift` pixels."""
     width = plane.shape[1]
-    plane[:, width - shift :] = plane[:, :shift].copy()
+    plane[:, width - shift :] = new[:, :shift].copy()
     plane[:, : width - shift] = old[:, shift:]
