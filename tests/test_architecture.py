@@ -16,7 +16,7 @@ HOUSES = ("src/bhiv", "blocks", "tasks", "flows", "deployments")
 #: From the ground up. A module imports from its own layer and those below it, never from above.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
-    frozenset({"plan", "settings", "process", "prompts", "nest", "heap"}),
+    frozenset({"plan", "settings", "options", "process", "prompts", "nest", "heap"}),
     frozenset({"log_lines", "safe_transport", "webhook_signing", "callback_rules", "feedback"}),
     frozenset({"vendors", "tokens", "system_fonts"}),
     frozenset({"access", "ffmpeg", "timeline", "fonts", "bidi", "lettering", "markdown", "prefect_environment"}),

@@ -134,11 +134,11 @@ def render(
     with _explained():
         started = time.monotonic()
         from bhiv import warm_command
-        from bhiv.settings import inherited_environment, load_settings
+        from bhiv.settings import inherited_environment, load_settings, warm_home
 
-        settings, environment = load_settings(), inherited_environment()
-        if arguments != HERE and (code := warm_command.hand_over(arguments, settings)) is not None:
+        if arguments != HERE and (code := warm_command.hand_over(arguments, warm_home())) is not None:
             sys.exit(code)
+        settings, environment = load_settings(), inherited_environment()
         from bhiv import console, inputs, local_run
         from bhiv.bucket import open_bucket
         from bhiv.bucket.replay import spooled

@@ -16,6 +16,9 @@ import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
@@ -113,7 +116,7 @@ def send(pid: int, kind: int) -> None:
 
 
 def import_all(modules: Iterable[str]) -> None:
-    """Import the modules, and have no fork's collector touch what is there by then: the pages stay shared.
+    """Import the modules and build what they put off; no fork's collector touches it: the pages stay shared.
 
     One that fails is told on stderr: what needs it fails of it and says so.
     """
@@ -123,9 +126,32 @@ def import_all(modules: Iterable[str]) -> None:
             importlib.import_module(name)
         except Exception:  # noqa: BLE001  # whatever a module raises, the others may be all that is needed
             traceback.print_exc()
+    _build()
     gc.collect()
     gc.freeze()
     gc.enable()
+
+
+def _build() -> None:
+    """Have built what libraries build when it is first used, which each fork would do for itself."""
+    if "pydantic" in sys.modules:
+        from pydantic import BaseModel
+
+        for model in _classes_of(BaseModel):
+            if not model.__pydantic_complete__:
+                with suppress(Exception):  # one that can't be built yet may never be used
+                    model.model_rebuild(raise_errors=False)
+    if "sqlalchemy.orm" in sys.modules:
+        from sqlalchemy.orm import configure_mappers
+
+        configure_mappers()
+
+
+def _classes_of(base: type[T]) -> list[type[T]]:
+    found = list[type[T]]()
+    for kind in base.__subclasses__():
+        found += (kind, *_classes_of(kind))
+    return found
 
 
 def _children() -> set[int]:

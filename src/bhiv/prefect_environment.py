@@ -22,6 +22,10 @@ _LOUD = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "NOTSET", "PREFECT_INTERNAL_L
 #: How long Prefect keeps what it knows of ended runs, in seconds; BHIV's own records do not depend on it.
 _RUN_SECONDS = 30 * 86_400
 _EVENT_DAYS = 7
+#: Where Prefect finds settings beside the environment, in the folder of a process.
+_ITS_FILES = (".env", "prefect.toml", "pyproject.toml")
+#: The `PREFECT_*` that the settings of this process's prefect were read from, and nothing beside; empty: not known.
+_read_under: dict[str, str] = {}
 #: A certificate with which nothing is signed.
 _NOBODY = Path(__file__).with_name("nobody.pem")
 
@@ -63,22 +67,24 @@ def client_environment(home: Path, api_url: str, *, kept: bool, verbose: bool = 
     With a server that is not `kept` by BHIV the user's own variables stay (keys, headers). What the flows log goes to
     the server; with `verbose` also to stderr.
     """
-    own = _common(home, api_url) | _QUIET | (_LOUD if verbose else {})
-    own["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
-    if kept:
-        # It is of this installation; the question costs two requests and 20 ms to read certificates that nothing needs.
-        own["PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED"] = "false"
-        # Its address has no TLS, yet each of three clients would read all 140 authorities, which takes 20 ms.
-        own["PREFECT_API_SSL_CERT_FILE"] = str(_NOBODY)
+    own = _client(home, api_url, kept=kept) | (_LOUD if verbose else {})
     users = inherited_environment().items()
     return own | {name: value for name, value in users if name.startswith(_TUNING if kept else "PREFECT_")}
 
 
-def importing_environment(home: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """The whole environment of a process that imports prefect for others, which then `adopt` their own variables."""
+def importing_environment(home: Path, environment: Mapping[str, str], port: int) -> dict[str, str]:
+    """The whole environment of a process that imports prefect for others, which then `adopt` their own variables.
+
+    Those are the same as a rule: those of a kept server at `port`, without anything of the user's.
+    """
     users = {name: value for name, value in environment.items() if not name.startswith("PREFECT_")}
     # Importing numpy would start its library's threads, and no fork would have them.
-    return users | _common(home, "http://127.0.0.1:9/api") | _QUIET | {"OPENBLAS_NUM_THREADS": "1"}
+    return users | _client(home, f"http://127.0.0.1:{port}/api", kept=True) | {"OPENBLAS_NUM_THREADS": "1"}
+
+
+def imported_for_others() -> None:
+    """Note that this process imports prefect under its environment; call it before."""
+    _read_under.update(_prefects(inherited_environment()))
 
 
 @contextmanager
@@ -100,11 +106,23 @@ def unwatched() -> Iterator[None]:
 def adopt(variables: Mapping[str, str]) -> None:
     """Put `variables` in place of all `PREFECT_*` of this process; prefect reads them when it is imported.
 
-    A process that was forked with prefect in it has it read them now.
+    A process that was forked with prefect in it has it read them now, unless it would find what it has read before.
     """
     adopt_prefect_environment(variables)
-    if "prefect" in sys.modules:
+    if "prefect" not in sys.modules:
+        return
+    has_files, told = _has_files(), _prefects(variables)
+    if has_files or told != _read_under:
         _read_again(variables)
+        _read_under.clear()
+        _read_under.update({} if has_files else told)
+
+
+def _has_files() -> bool:
+    from prefect.settings import get_current_settings
+
+    now = get_current_settings()
+    return any(file.exists() for file in (*map(Path, _ITS_FILES), now.profiles_path, now.logging.config_path))
 
 
 def _read_again(variables: Mapping[str, str]) -> None:
@@ -128,6 +146,20 @@ def json_lines() -> dict[str, str]:
         "PREFECT_LOGGING_FORMATTERS_JSON_CLASS": "bhiv.log_lines.JsonLines",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json",
     }
+
+
+def _client(home: Path, api_url: str, *, kept: bool) -> dict[str, str]:
+    own = _common(home, api_url) | _QUIET | {"PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}
+    if kept:
+        # It is of this installation; the question costs two requests and 20 ms to read certificates that nothing needs.
+        own["PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED"] = "false"
+        # Its address has no TLS, yet each of three clients would read all 140 authorities, which takes 20 ms.
+        own["PREFECT_API_SSL_CERT_FILE"] = str(_NOBODY)
+    return own
+
+
+def _prefects(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name.startswith("PREFECT_")}
 
 
 def _common(home: Path, api_url: str) -> dict[str, str]:

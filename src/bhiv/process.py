@@ -311,28 +311,23 @@ class _IOVector(ctypes.Structure):
 
 def _lend(libc: ctypes.CDLL, descriptor: int, views: Sequence[memoryview]) -> bool:
     """Put the views' own pages into a pipe (see vmsplice(2)); return whether this system lets us."""
-    left = [(ctypes.addressof(ctypes.c_char.from_buffer(view)), view.nbytes) for view in views if view.nbytes]
-    begun = False
-    while left:
-        vectors = (_IOVector * len(left))(*(_IOVector(*place) for place in left))
-        moved = libc.vmsplice(descriptor, vectors, ctypes.c_ulong(len(left)), 0)
-        if moved >= 0:
-            begun, left = True, _after(left, moved)
+    places = [(ctypes.addressof(ctypes.c_char.from_buffer(view)), view.nbytes) for view in views if view.nbytes]
+    vectors, first, begun = (_IOVector * len(places))(*(_IOVector(*place) for place in places)), 0, False
+    while first < len(places):
+        rest = ctypes.byref(vectors, first * ctypes.sizeof(_IOVector))
+        moved = libc.vmsplice(descriptor, rest, ctypes.c_ulong(len(places) - first), 0)
+        if moved < 0:
+            number = ctypes.get_errno()
+            if not begun and number in {errno.ENOSYS, errno.EPERM, errno.EINVAL}:
+                return False
+            if number != errno.EINTR:
+                raise OSError(number, os.strerror(number))
             continue
-        number = ctypes.get_errno()
-        if not begun and number in {errno.ENOSYS, errno.EPERM, errno.EINVAL}:
-            return False
-        if number != errno.EINTR:
-            raise OSError(number, os.strerror(number))
+        begun = True
+        while first < len(places) and moved >= vectors[first].length:
+            moved -= vectors[first].length
+            first += 1
+        if moved:
+            vectors[first].base += moved
+            vectors[first].length -= moved
     return True
-
-
-def _after(places: Sequence[tuple[int, int]], moved: int) -> list[tuple[int, int]]:
-    """Return what is left of places in memory, a start and a length each, when some bytes of them have gone."""
-    left = list[tuple[int, int]]()
-    for start, length in places:
-        gone = min(moved, length)
-        moved -= gone
-        if gone < length:
-            left.append((start + gone, length - gone))
-    return left

@@ -103,7 +103,7 @@ class ServerFolder:
             ServerUnavailable: the port is taken or not allowed.
         """
         try:
-            listener = _listening(port or self._last_port())
+            listener = _listening(port or self.last_port())
         except OSError as error:
             if port:
                 raise ServerUnavailable(f"port {port} (BHIV_SERVER_PORT) can't be used: {error}") from error
@@ -111,7 +111,8 @@ class ServerFolder:
         (self.path / "port").write_text(str(listener.getsockname()[1]))
         return listener
 
-    def _last_port(self) -> int:
+    def last_port(self) -> int:
+        """Return the port that the home's server has, or had last; 0 when it had none yet."""
         try:
             return int((self.path / "port").read_text()) % 65_536
         except (FileNotFoundError, ValueError):

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from bhiv import heap
 from bhiv.nest import Nest, import_all, send
+from bhiv.prefect_environment import imported_for_others
 from bhiv.settings import replace_environment
 from bhiv.warm_command import PATIENCE_SECONDS, READY, Command, WarmFolder, is_ours, is_running, process_stamp
 
@@ -208,6 +209,7 @@ def serve(home: str, lock: str, idle_seconds: str) -> None:
     os.set_inheritable(int(lock), False)
     os.write(int(lock), b"%d" % os.getpid())
     heap.share()  # kept by all that are forked from it
+    imported_for_others()
     import_all(MODULES)
     handed = Door(WarmFolder(Path(home)), int(lock), float(idle_seconds), stamp).serve()
     if handed is None:

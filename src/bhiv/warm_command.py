@@ -22,14 +22,17 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from bhiv.errors import RunFailed
 from bhiv.prefect_environment import importing_environment
-from bhiv.server_folder import is_place, take_place
-from bhiv.settings import Settings, inherited_environment
+from bhiv.server_folder import ServerFolder, is_place, take_place
+from bhiv.settings import inherited_environment
+
+if TYPE_CHECKING:
+    from bhiv.settings import Settings
 
 READY = b"+"
 #: How long either side waits for the other until the command is on its way.
@@ -100,7 +103,7 @@ class WarmFolder:
             os.close(folder)
 
 
-def hand_over(arguments: tuple[str, ...], settings: Settings) -> int | None:
+def hand_over(arguments: tuple[str, ...], home: Path | None) -> int | None:
     """Have the home's warm process make this command and return its exit code; None when no process takes it.
 
     What it prints and reads is this process's own, signals that come here are for it, and it ends with this process.
@@ -109,11 +112,11 @@ def hand_over(arguments: tuple[str, ...], settings: Settings) -> int | None:
     Raises:
         RunFailed: it was killed together with the process that it was forked from.
     """
-    if not settings.keep_warm or not _can_be_handed(arguments):
+    if home is None or not _can_be_handed(arguments):
         return None
     with ExitStack() as stack:
         try:
-            connection = stack.enter_context(_connected(settings.home))
+            connection = stack.enter_context(_connected(home))
             stack.enter_context(_handed_over(Command([*arguments], inherited_environment(), _umask()), connection))
             answers = stack.enter_context(connection.makefile("rb"))
             if not answers.readline():  # it has ended, and so has whatever it forked
@@ -130,7 +133,7 @@ def hand_over(arguments: tuple[str, ...], settings: Settings) -> int | None:
     return code if code >= 0 else _die(-code)
 
 
-def start(settings: Settings, environment: Mapping[str, str]) -> None:
+def start(settings: "Settings", environment: Mapping[str, str]) -> None:
     """Start the home's warm process unless it has one, and return at once; without one, commands import for themselves.
 
     `environment` is what this process was started with: some modules change their own.
@@ -155,13 +158,13 @@ def start(settings: Settings, environment: Mapping[str, str]) -> None:
                 pass_fds=(lock.fileno(),),
                 # Not the user's folder, whose `.env`, `prefect.toml` and `pyproject.toml` Prefect would read.
                 cwd=folder.path,
-                env=importing_environment(folder.home, environment),
+                env=importing_environment(folder.home, environment, ServerFolder(folder.home).last_port()),
                 start_new_session=True,
             )
         _children.append(child)
 
 
-def stop(settings: Settings) -> bool:
+def stop(settings: "Settings") -> bool:
     """Have the home's warm process take no more commands, so that it ends with the last; False when there is none."""
     folder, asked = WarmFolder(settings.home), None
     deadline = time.monotonic() + _STOP_SECONDS

@@ -19,16 +19,19 @@ from tests.servers.starting import gone, wait_until
 
 SMALL = ("--size", "144x144", "--fps", "24")
 SCRIPT = "A river runs to the sea.\n\nIt is long and quiet.\n"
-#: Prints what a render imports that the home's process has not.
+#: Prints what a render imports, and which models it builds, that the home's process has not.
 IMPORTS = """
 import sys
+from pydantic import BaseModel
 from bhiv.nest import import_all
 from bhiv.warm_child import MODULES
 import_all(MODULES)
 from bhiv.cli import HERE, main
-known = set(sys.modules)
+def models(base):
+    return [one for kind in base.__subclasses__() for one in (kind, *models(kind))]
+known, put_off = set(sys.modules), [one for one in models(BaseModel) if not one.__pydantic_complete__]
 main.main(["render", "s.txt", *sys.argv[1:]], obj=HERE, standalone_mode=False)
-print(*sorted(set(sys.modules) - known))
+print(*sorted(set(sys.modules) - known), *(one for one in put_off if one.__pydantic_complete__))
 """
 #: Takes the arguments of a command that is to run with files that only it can read.
 PRIVATE = ("sh", "-c", 'umask 077; exec "$@"', "sh")
