@@ -25,6 +25,8 @@ _TILE = 512
 _DARKEST = 1e-9
 #: Rows that are developed at once; a whole number of them makes a tile.
 _BAND = 32
+#: Pixels that are blended at once: a whole picture is 33 MB, and each step would fetch it anew.
+_BAND_PIXELS = 1 << 15
 #: Bits of a fraction in OpenCV's integer coordinates.
 _SHIFT = 4
 
@@ -129,8 +131,9 @@ class Canvas:
         return tuple(self._depths)
 
     def replace(self, top: int, field: Field) -> None:
-        """Put a picture as wide as the canvas over everything from a row on."""
-        self.light[top:] = field
+        """Put a picture over everything from a row on; it is as wide as the canvas, or a pixel, which is repeated."""
+        if top < self.height:
+            repeated(field, self.width, self.light[top:])
         if self._cover is not None:
             self._cover[top:] = 1
 
@@ -172,17 +175,17 @@ class Canvas:
         if window is None:
             return
         here, there = window
-        part = mask[there]
-        share = np.asarray(part.astype(np.float32) / np.float32(255) if part.dtype == np.uint8 else part, np.float32)
-        spread = cv2.merge([share] * 3)
-        region = self.light[here]
-        if isinstance(tint, np.ndarray):
-            change = cv2.subtract(region, tint[there])
-        else:
-            change = cv2.subtract(region, cast(Field, (*tint, 0.0)))  # OpenCV takes a scalar; its stubs know none
-        cv2.multiply(change, spread, dst=change)
-        cv2.subtract(region, change, dst=region)
-        self._covered(here, share)
+        region, part = self.light[here], mask[there]
+        over = tint[there] if isinstance(tint, np.ndarray) else None
+        step = max(_BAND_PIXELS // part.shape[1], 1)
+        for rows in (slice(first, first + step) for first in range(0, len(part), step)):
+            seen, share = region[rows], _share(part[rows])
+            # OpenCV takes a scalar; its stubs know none.
+            change = cv2.subtract(seen, cast(Field, (*tint, 0.0)) if over is None else over[rows])
+            cv2.multiply(change, cv2.merge([share] * 3), dst=change)
+            cv2.subtract(seen, change, dst=seen)
+        if self._cover is not None:
+            self._covered(here, _share(part))
 
     def add(self, field: Field, left: float, top: float) -> None:
         """Add light: height x width x 3 at a place in pixels."""
@@ -323,6 +326,15 @@ def quantile(values: NDArray[np.floating], share: float) -> float:
     # From the nearer side, as numpy does, so that the last bit is the same.
     between = above - (above - below) * real(1 - part) if part >= 0.5 else below + (above - below) * real(part)
     return float(between)
+
+
+def repeated(field: Field, width: int, target: Field | None = None) -> Field:
+    """Return a field of one column so many times side by side, in `target` where one of that shape is given."""
+    return np.asarray(cv2.resize(field, (width, len(field)), dst=target, interpolation=cv2.INTER_NEAREST), np.float32)
+
+
+def _share(mask: NDArray[np.uint8] | Field) -> Field:
+    return np.asarray(mask.astype(np.float32) / np.float32(255) if mask.dtype == np.uint8 else mask, np.float32)
 
 
 def _resized(field: Field, width: int, height: int) -> Field:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from bhiv.pictures.canvas import Canvas, quantile, smooth
+from bhiv.pictures.canvas import Canvas, quantile, repeated, smooth
 from bhiv.pictures.palette import Colour, Palette, mix
 
 Profile = NDArray[np.floating]
@@ -31,11 +31,12 @@ def ridge(canvas: Canvas, line: Profile, top: Colour, foot: Colour, depth: float
     rows = np.arange(first, canvas.height, dtype=np.float32)
     share = smooth((rows - first) / np.float32(max(depth, 1)))[:, None]
     shades = np.asarray(top, np.float32) * (1 - share) + np.asarray(foot, np.float32) * share
-    picture = np.broadcast_to(shades[:, None], (rows.size, canvas.width, 3))
-    solid = int(min(np.ceil(line.max()) + 1, canvas.height))
+    solid = int(np.clip(np.ceil(line.max()) + 1, first, canvas.height))
     edge = np.arange(first, solid, dtype=np.float32)[:, None] + np.float32(1) - line.astype(np.float32)[None, :]
-    canvas.blend(np.clip(edge, 0, 1).astype(np.float32), 0, first, np.ascontiguousarray(picture[: solid - first]))
-    canvas.replace(solid, picture[solid - first :])
+    above, below = np.split(shades[:, None], [solid - first])
+    if solid > first:
+        canvas.blend(np.clip(edge, 0, 1).astype(np.float32), 0, first, repeated(above, canvas.width))
+    canvas.replace(solid, below)
 
 
 def range_of(
