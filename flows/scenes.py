@@ -18,7 +18,7 @@ from bhiv.video import camera, encoder, parallax
 from bhiv.video.clip import Clip
 from bhiv.video.sound import Mastered
 from bhiv.video.staging import moves_of, stage_scene
-from flows.watch import later, result
+from flows.watch import later, result, whole
 from tasks.draw_picture import draw_picture
 from tasks.encode_clip import encode_clip
 from tasks.find_photos import find_photos
@@ -131,20 +131,22 @@ class Scenes:
         if number not in self._drawn:
             shot = self._shots[number]
             found = later(self._found[0]) if self._found and not shot.is_card else None
-            self._drawn[number] = draw_picture.submit(shot.label, self._run, shot.wish, found, shot.layered)
+            self._drawn[number] = draw_picture.submit(shot.label, self._run, whole(shot.wish), found, shot.layered)
         return self._drawn[number]
 
     def _narration(self, number: int) -> PrefectFuture[Made[Narrated]]:
         if number not in self._narrated:
             shot, language = self._shots[number], self._plan.language
-            self._narrated[number] = speak_narration.submit(shot.label, self._run, shot.scene, language, self._voices)
+            self._narrated[number] = speak_narration.submit(
+                shot.label, self._run, whole(shot.scene), language, self._voices
+            )
         return self._narrated[number]
 
     def _captions(self, number: int) -> PrefectFuture[Made[Captioned]]:
         if number not in self._captioned:
             shot, spoken, footage = self._shots[number], later(self._narration(number)), self._footage(number)
             self._captioned[number] = set_captions.submit(
-                shot.label, shot.scene, spoken, self._look, self._frame, footage
+                shot.label, whole(shot.scene), spoken, whole(self._look), whole(self._frame), footage
             )
         return self._captioned[number]
 
@@ -161,7 +163,7 @@ class Scenes:
             drawn, captioned = [later(self._picture(at)) for at in seen], [later(self._captions(at)) for at in seen]
             label = self._shots[number].label
             self._clips[number] = encode_clip.submit(
-                label, self._run, staging, drawn, captioned, self._frame, self._encoder
+                label, self._run, whole(staging), drawn, captioned, whole(self._frame), self._encoder
             )
         return self._clips[number]
 

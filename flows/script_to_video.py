@@ -17,7 +17,7 @@ from bhiv.request import RenderRequest
 from bhiv.settings import Settings, load_settings
 from flows.run_settings import identified, is_deployed, settings_of_run, was_cancelled
 from flows.scenes import Scenes
-from flows.watch import Watch, later, show_storyboard
+from flows.watch import Watch, later, show_storyboard, whole
 from tasks.check_video import check_video
 from tasks.join_video import join_video
 from tasks.make_storyboard import make_storyboard
@@ -97,13 +97,20 @@ def _run(request: RenderRequest, settings: Settings) -> Summary:
         )
         captioned, clips = ([*map(watch.result, futures)] for futures in (scenes.captioned, scenes.clips))
         programme = programme_of(plan, captioned, clips, watch.result(sound))
-        video = join_video.submit(run, programme)
-        verdict = check_video.submit(later(video), expected_of(programme, frame, scenes.moves))
+        video = join_video.submit(run, whole(programme))
+        verdict = check_video.submit(later(video), whole(expected_of(programme, frame, scenes.moves)))
         watch.collect(stitch=[video, verdict])
         begun = attempt.made_by(board.source).begun
         credits_ = credits_of((drawn.source, drawn.credit) for drawn in map(watch.result, scenes.own))
         recorded = record_video.submit(
-            begun, plan, later(video), later(verdict), progress.stages, progress.notes, board.lm, credits_
+            whole(begun),
+            whole(plan),
+            later(video),
+            later(verdict),
+            progress.stages,
+            progress.notes,
+            board.lm,
+            whole(credits_),
         )
         watch.collect(upload=[recorded])
         summary = watch.result(recorded)

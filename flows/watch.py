@@ -14,6 +14,7 @@ from prefect.artifacts import (
 )
 from prefect.futures import PrefectFuture, as_completed
 from prefect.runtime import flow_run
+from prefect.utilities.annotations import quote
 from prefect.utilities.urls import url_for
 from pydantic import BaseModel
 
@@ -89,6 +90,11 @@ def show_storyboard(plan: RenderPlan) -> None:
 def result(future: PrefectFuture[Made[M]]) -> M:
     """Return what an ended step made."""
     return future.result().result
+
+
+def whole(value: T) -> T:
+    """Return a value as what Prefect hands to a task as it is; in any other it looks at every part for a future."""
+    return cast(T, quote(value))
 
 
 def later(future: PrefectFuture[T]) -> T:
