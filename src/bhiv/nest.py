@@ -135,11 +135,11 @@ def import_all(modules: Iterable[str]) -> None:
 def _build() -> None:
     """Have built what libraries build when it is first used, which each fork would do for itself."""
     if "pydantic" in sys.modules:
-        from pydantic import BaseModel
+        from pydantic import BaseModel, PydanticUserError
 
         for model in _classes_of(BaseModel):
             if not model.__pydantic_complete__:
-                with suppress(Exception):  # one that can't be built yet may never be used
+                with suppress(PydanticUserError):  # one that can't be built may never be used
                     model.model_rebuild(raise_errors=False)
     if "sqlalchemy.orm" in sys.modules:
         from sqlalchemy.orm import configure_mappers
